@@ -1,1 +1,75 @@
-fn main() {}
+//! The recipes of this workspace. CI runs the same ones.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user"
+)]
+
+mod checks;
+mod child;
+mod demo;
+mod guests;
+mod setup;
+mod steps;
+mod workspace;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::{steps::Steps, workspace::Workspace};
+
+const USAGE: &str = "\
+Recipes of this workspace
+
+usage: cargo xtask COMMAND
+
+  setup         install the wasm target and find, or fetch, a nats-server
+  guests        build the example plugins and the test guests into target/guests
+  demo          run plugins against a real server and show what happens
+    --stay      leave everything running until Ctrl-C
+  test [ARGS]   set up, build the guests, run all tests; ARGS go to `cargo test`
+  fmt           format all code
+  lint          clippy, warnings are errors
+  doc           the documentation, private items included, warnings are errors
+  ci            everything that must pass: fmt --check, lint, doc, deny, test
+  bench [ARGS]  the benchmarks; ARGS go to them
+
+environment: NATS_SERVER_BIN names the nats-server to use";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", args),
+    };
+    let workspace = Workspace::find()?;
+    let mut steps = Steps::default();
+    match (command, rest) {
+        ("setup", []) => setup::run(&workspace, &mut steps).map(drop)?,
+        ("guests", []) => guests::run(&workspace, &mut steps)?,
+        ("demo", []) => demo::run(&workspace, &mut steps, false)?,
+        ("demo", [stay]) if stay == "--stay" => demo::run(&workspace, &mut steps, true)?,
+        ("test", rest) => checks::test(&workspace, &mut steps, rest)?,
+        ("fmt", []) => checks::format(&workspace, &mut steps)?,
+        ("lint", []) => checks::lint(&workspace, &mut steps)?,
+        ("doc", []) => checks::document(&workspace, &mut steps)?,
+        ("ci", []) => checks::ci(&workspace, &mut steps)?,
+        ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
+        ("help" | "--help" | "-h", _) => println!("{USAGE}"),
+        _ => bail!("unknown command: {}\n\n{USAGE}", args.join(" ")),
+    }
+    steps.summarize();
+    Ok(())
+}

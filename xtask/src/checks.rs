@@ -1,0 +1,82 @@
+//! What must hold before a change goes in, and the benchmarks.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::{guests, setup, steps::Steps, workspace::Workspace};
+
+/// Every check, in the order of what fails fastest.
+pub(crate) fn ci(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    steps.run("format", workspace.cargo("fmt").args(["--all", "--check"]))?;
+    lint(workspace, steps)?;
+    document(workspace, steps)?;
+    deny(workspace, steps)?;
+    test(workspace, steps, &[])
+}
+
+/// Formats all code.
+pub(crate) fn format(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    steps.run("format", workspace.cargo("fmt").arg("--all"))
+}
+
+/// Clippy over everything, guests included.
+pub(crate) fn lint(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    let mut clippy = workspace.cargo("clippy");
+    clippy.args(["--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    steps.run("lint", &mut clippy)
+}
+
+/// The documentation of everything in the workspace.
+pub(crate) fn document(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    let mut doc = workspace.cargo("doc");
+    doc.args(["--locked", "--workspace", "--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    steps.run("documentation", &mut doc)
+}
+
+/// Licences, advisories and duplicates, where cargo-deny is installed.
+fn deny(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    let mut probe = Command::new("cargo-deny");
+    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if probe.status().is_ok_and(|status| status.success()) {
+        steps.run("dependencies", workspace.cargo("deny").arg("check"))
+    } else {
+        println!("── dependencies: skipped, cargo-deny is not installed");
+        Ok(())
+    }
+}
+
+/// All tests, with everything they need.
+pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
+    let server = setup::run(workspace, steps)?;
+    guests::run(workspace, steps)?;
+    let mut test = workspace.cargo("test");
+    test.arg("--locked")
+        .env("NATS_SERVER_BIN", server)
+        .env("SIMPLE_NATS_GUESTS", workspace.guests());
+    let selected = args
+        .iter()
+        .any(|arg| arg == "-p" || arg.starts_with("--package") || arg == "--manifest-path");
+    if !selected {
+        // Guests are tested by the host's tests, as components.
+        test.args(["--workspace", "--exclude", "test-guests"]);
+        for name in workspace.examples()? {
+            test.args(["--exclude", &name]);
+        }
+    }
+    steps.run("test", test.args(args))
+}
+
+/// The benchmarks.
+pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
+    let server = setup::run(workspace, steps)?;
+    guests::run(workspace, steps)?;
+    let mut bench = workspace.cargo("run");
+    bench
+        .args(["--locked", "--manifest-path", "tests/bench/Cargo.toml", "--"])
+        .args(args)
+        .env("NATS_SERVER_BIN", server)
+        .env("SIMPLE_NATS_GUESTS", workspace.guests());
+    steps.run("benchmarks", &mut bench)
+}

@@ -1,0 +1,65 @@
+//! Builds the components and collects them by name in one folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{
+    steps::{Steps, read},
+    workspace::{GUEST_TARGET, Workspace},
+};
+
+/// Builds examples and test guests.
+pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    steps.step("guests", || {
+        let folder = workspace.guests();
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let mut examples = build(workspace);
+        for name in workspace.examples()? {
+            examples.args(["--package", &name]);
+        }
+        let mut tests = build(workspace);
+        tests.args(["--package", "test-guests", "--examples", "--bins"]);
+        let count = collect(&mut examples, &folder)? + collect(&mut tests, &folder)?;
+        println!("{count} guests in {}", folder.display());
+        Ok(())
+    })
+}
+
+fn build(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo("build");
+    command
+        .args(["--profile", "guest", "--target", GUEST_TARGET])
+        .arg("--message-format=json-render-diagnostics");
+    command
+}
+
+/// Runs a build and copies each component that it reports.
+fn collect(build: &mut Command, folder: &Path) -> Result<usize> {
+    let mut count = 0;
+    for line in read(build)?.lines() {
+        let message: Value = serde_json::from_str(line).context("parse cargo's messages")?;
+        if let Some((name, component)) = component(&message) {
+            let copy = folder.join(name).with_extension("wasm");
+            fs::copy(&component, &copy)
+                .with_context(|| format!("copy {} to {}", component.display(), copy.display()))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// The guest's name and file, if a message of cargo announces a component.
+/// Names keep their hyphens, which cargo replaces in those of libraries.
+fn component(message: &Value) -> Option<(String, PathBuf)> {
+    let name = message.get("target")?.get("name")?.as_str()?;
+    let files = message.get("filenames")?.as_array()?;
+    let mut files = files.iter().filter_map(|file| file.as_str().map(PathBuf::from));
+    let file = files.find(|file| file.extension().is_some_and(|extension| extension == "wasm"))?;
+    Some((name.replace('_', "-"), file))
+}
