@@ -1,0 +1,26 @@
+//! Parts that tests are made of: a real `nats-server`, a scripted one, a faulty
+//! network, the host binary, and the guests it runs.
+//!
+//! Everything that is started here ends when its value is dropped, every wait
+//! has a [`DEADLINE`], and every failure says what was awaited and what was
+//! seen instead. Nothing here knows the host's own types: a test sees the host
+//! as its users do, through the socket, its log and its exit status.
+
+mod artifacts;
+mod deadline;
+mod fake_server;
+mod host;
+mod http;
+mod lines;
+mod process;
+mod proxy;
+mod server;
+
+pub use artifacts::{guest, nats_server_binary};
+pub use deadline::{DEADLINE, eventually, within};
+pub use fake_server::{FakeConnection, FakeServer, INFO};
+pub use host::{Finished, HostProcess, LogLine};
+pub use lines::Lines;
+pub use process::{Process, Signal};
+pub use proxy::{Mode, Proxy};
+pub use server::{NatsServer, ServerBuilder};
