@@ -1,0 +1,158 @@
+//! What each operation of the server does to a session.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustc_hash::FxHashSet;
+
+use super::{Drain, Session, State};
+use crate::protocol::pings::Purpose;
+use crate::protocol::{
+    DecodeError, EndReason, Event, Message, RequestError, ServerError, ServerErrorKind, ServerInfo,
+    ServerOp, Sid, encode,
+};
+
+impl Session {
+    #[inline]
+    pub(super) fn take_message(
+        &mut self,
+        now: Instant,
+        sid: Sid,
+        message: Message,
+    ) -> Result<(), DecodeError> {
+        if self.state == State::AwaitingInfo {
+            return Err(DecodeError::BeforeInfo("MSG"));
+        }
+        self.statistics.in_messages += 1;
+        self.statistics.in_bytes += message.body_size() as u64;
+        if let Some(last) = self.subscriptions.deliver(sid) {
+            self.events.push_back(Event::Message { sid, message, last });
+        } else if self.inbox == Some(sid)
+            && let Some(id) = self.request_of(message.subject())
+            && let Some((answer, last)) = self.requests.answer(now, id, message)
+        {
+            self.events.push_back(Event::Reply { id, answer, last });
+        }
+        Ok(())
+    }
+
+    /// Answers whether the server has just introduced itself.
+    pub(super) fn take_other(&mut self, now: Instant, op: ServerOp) -> Result<bool, DecodeError> {
+        let introduces = self.state == State::AwaitingInfo;
+        match op {
+            ServerOp::Info(info) => {
+                self.take_info(*info, introduces);
+                return Ok(introduces);
+            }
+            ServerOp::Error(text) => self.take_error(ServerError::classify(&text)),
+            op if introduces => return Err(DecodeError::BeforeInfo(op.name())),
+            ServerOp::Ping if self.state == State::Connected => encode::pong(self.output.buffer()),
+            ServerOp::Ping => encode::pong(self.output.handshake()),
+            ServerOp::Pong => self.take_pong(now),
+            ServerOp::Message { sid, message } => self.take_message(now, Sid(sid), message)?,
+            ServerOp::Ok => {}
+        }
+        Ok(false)
+    }
+
+    fn take_info(&mut self, info: ServerInfo, introduces: bool) {
+        let was_leaving = !introduces && self.info.as_ref().is_some_and(|info| info.ldm);
+        let leaving = info.ldm && !was_leaving;
+        let listed = info.connect_urls.iter();
+        let new: Vec<_> = listed.filter(|url| !self.cluster.contains(*url)).cloned().collect();
+        // A server that lists nothing does not know of a cluster.
+        if !info.connect_urls.is_empty() {
+            self.cluster = info.connect_urls.iter().cloned().collect();
+        }
+        let info = Arc::new(info);
+        self.info = Some(Arc::clone(&info));
+        self.events.push_back(Event::Info(info));
+        if !new.is_empty() {
+            self.events.push_back(Event::Discovered(new));
+        }
+        if leaving {
+            self.events.push_back(Event::LameDuck);
+        }
+    }
+
+    fn take_pong(&mut self, now: Instant) {
+        // A PONG that nothing waits for means nothing.
+        let Some(ping) = self.pings.answered() else { return };
+        match ping.purpose {
+            Purpose::KeepAlive => {}
+            Purpose::Handshake => self.enter_connected(now),
+            Purpose::Flush(id) => {
+                let rtt = now.saturating_duration_since(ping.sent);
+                self.events.push_back(Event::Pong { id, rtt });
+            }
+            Purpose::DrainSubscription(sid) => {
+                if self.subscriptions.remove(sid) {
+                    self.end_subscriptions(vec![sid], &EndReason::Drained);
+                }
+            }
+            Purpose::Drain => {
+                let ended = self.subscriptions.remove_draining();
+                self.end_subscriptions(ended, &EndReason::Drained);
+                if self.drain == Drain::UnderWay {
+                    self.drain = Drain::Done;
+                    self.events.push_back(Event::Drained);
+                }
+            }
+        }
+    }
+
+    fn enter_connected(&mut self, now: Instant) {
+        self.state = State::Connected;
+        self.statistics.reconnects += u64::from(self.was_connected);
+        self.was_connected = true;
+        let inbox = self.inbox.map(|sid| (self.inbox_pattern(), sid));
+        self.output.enter_connected(|out| {
+            self.subscriptions.restore(out);
+            if let Some((pattern, sid)) = inbox {
+                encode::subscribe(out, &pattern, None, sid.0);
+            }
+        });
+        self.pings.start(now);
+        self.events.push_back(Event::Connected);
+        if self.drain == Drain::UnderWay {
+            self.write_ping(now, Purpose::Drain);
+        }
+    }
+
+    fn take_error(&mut self, error: ServerError) {
+        match error.kind {
+            ServerErrorKind::SubscriptionPermission { ref subject, ref queue, sid } => {
+                let found = match sid {
+                    Some(sid) => Some(Sid(sid)),
+                    None if *subject == self.inbox_pattern() && queue.is_none() => self.inbox,
+                    None => None,
+                };
+                let found = found.or_else(|| self.subscriptions.find(subject, queue.as_deref()));
+                match found {
+                    Some(sid) if self.inbox == Some(sid) => {
+                        // The next request asks again: permissions may change.
+                        self.inbox = None;
+                        let refused = RequestError::PermissionDenied(error.text);
+                        self.fail_requests(&FxHashSet::default(), &refused);
+                    }
+                    Some(sid) if self.subscriptions.remove(sid) => {
+                        self.end_subscriptions(vec![sid], &EndReason::Refused(error.text));
+                    }
+                    _ => self.events.push_back(Event::ServerError(error)),
+                }
+            }
+            ServerErrorKind::PublishPermission { subject, reply } => {
+                let text = error.text;
+                let request = self.request_of(subject.as_bytes()).filter(|_| reply);
+                match request.filter(|&id| self.requests.cancel(id)) {
+                    Some(id) => {
+                        let answer = Err(RequestError::PermissionDenied(text));
+                        self.events.push_back(Event::Reply { id, answer, last: true });
+                    }
+                    None => self.events.push_back(Event::PublishRefused { subject, text }),
+                }
+            }
+            _ => self.events.push_back(Event::ServerError(error)),
+        }
+    }
+}

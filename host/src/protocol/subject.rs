@@ -1,0 +1,258 @@
+//! Subjects and their kin, checked before they are written.
+//!
+//! The line protocol separates by spaces and line ends, so an unchecked name
+//! from a guest could change the meaning of a line or add one. These types are
+//! only made by a check. What a plugin may use is not known here.
+
+use super::error::{SubjectError, SubjectFault, quote};
+
+/// A subject that can be published to: no wildcards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject<'a>(&'a str);
+
+/// A subject that can be subscribed to, perhaps with wildcards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubjectPattern<'a>(&'a str);
+
+/// The name of a queue group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QueueGroup<'a>(&'a str);
+
+impl<'a> Subject<'a> {
+    /// Checks a subject.
+    #[inline]
+    pub fn new(value: &'a str) -> Result<Self, SubjectError> {
+        match check_tokens(value, Wildcards::Refused) {
+            Ok(()) => Ok(Self(value)),
+            Err(fault) => Err(refuse("subject", value, fault)),
+        }
+    }
+
+    /// The subject as text.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> SubjectPattern<'a> {
+    /// Checks a pattern.
+    pub fn new(value: &'a str) -> Result<Self, SubjectError> {
+        match check_tokens(value, Wildcards::Taken) {
+            Ok(()) => Ok(Self(value)),
+            Err(fault) => Err(refuse("subject pattern", value, fault)),
+        }
+    }
+
+    /// The pattern as text.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether a message on `subject` is one for this pattern.
+    #[inline]
+    pub fn matches(&self, subject: &str) -> bool {
+        covers(self.0, subject)
+    }
+
+    /// Whether every subject that `other` matches is matched by this one too.
+    pub fn covers(&self, other: SubjectPattern<'_>) -> bool {
+        covers(self.0, other.0)
+    }
+}
+
+impl<'a> QueueGroup<'a> {
+    /// Checks the name of a queue group.
+    pub fn new(value: &'a str) -> Result<Self, SubjectError> {
+        let fault = if value.is_empty() {
+            Some(SubjectFault::Empty)
+        } else {
+            value.bytes().position(is_separator).map(|at| character(value, at))
+        };
+        match fault {
+            None => Ok(Self(value)),
+            Some(fault) => Err(refuse("queue group", value, fault)),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+/// Checks that a client name can be a part of inbox subjects.
+pub fn check_client_name(name: &str) -> Result<(), SubjectError> {
+    check_name("client name", name)
+}
+
+/// Checks that subjects can begin with `prefix`.
+pub fn check_inbox_prefix(prefix: &str) -> Result<(), SubjectError> {
+    check_name("inbox prefix", prefix)
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), SubjectError> {
+    let fault = match name.chars().find(|c| matches!(c, '*' | '>')) {
+        Some(wildcard) => Err(SubjectFault::WildcardCharacter(wildcard)),
+        None => check_tokens(name, Wildcards::Refused),
+    };
+    fault.map_err(|fault| refuse(what, name, fault))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Wildcards {
+    Taken,
+    Refused,
+}
+
+/// One pass over the bytes: `length` and `wildcard` tell of the token in hand.
+#[inline]
+fn check_tokens(value: &str, wildcards: Wildcards) -> Result<(), SubjectFault> {
+    let mut length = 0_usize;
+    let mut wildcard = 0_u8;
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            b'.' => {
+                check_token(length, wildcard, wildcards)?;
+                if length == 1 && wildcard == b'>' {
+                    return Err(SubjectFault::FullWildcardNotLast);
+                }
+                (length, wildcard) = (0, 0);
+            }
+            b'*' | b'>' => {
+                wildcard = byte;
+                length += 1;
+            }
+            _ if is_separator(byte) => return Err(character(value, at)),
+            _ => length += 1,
+        }
+    }
+    if value.is_empty() {
+        return Err(SubjectFault::Empty);
+    }
+    check_token(length, wildcard, wildcards)
+}
+
+#[inline]
+fn check_token(length: usize, wildcard: u8, wildcards: Wildcards) -> Result<(), SubjectFault> {
+    match length {
+        0 => Err(SubjectFault::EmptyToken),
+        // Only a token of its own is a wildcard; `a*` is a plain one.
+        1 if wildcard != 0 && wildcards == Wildcards::Refused => {
+            Err(SubjectFault::Wildcard(char::from(wildcard)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_separator(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
+}
+
+#[cold]
+fn character(value: &str, at: usize) -> SubjectFault {
+    let character = value.as_bytes().get(at).copied().map_or('\0', char::from);
+    SubjectFault::Character { character, at }
+}
+
+#[cold]
+fn refuse(what: &'static str, value: &str, fault: SubjectFault) -> SubjectError {
+    SubjectError { what, value: quote(value.as_bytes()), fault }
+}
+
+fn covers(pattern: &str, other: &str) -> bool {
+    let mut others = other.as_bytes().split(|&byte| byte == b'.');
+    for token in pattern.as_bytes().split(|&byte| byte == b'.') {
+        match (token, others.next()) {
+            (_, None) => return false,
+            (b">", Some(_)) => return true,
+            (b"*", Some(b">")) => return false,
+            (b"*", Some(_)) => {}
+            (token, Some(other)) if token == other => {}
+            _ => return false,
+        }
+    }
+    others.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_has_visible_tokens_between_dots() {
+        for good in ["a", "a.b.c", "orders.new", "a*", "a.b>c", "größe.ü", "$SYS.x", "_INBOX.1"]
+        {
+            assert_eq!(Subject::new(good).map(|s| s.as_str()), Ok(good));
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\r\nPUB x 1", "a\0", "\u{7f}"] {
+            assert!(Subject::new(bad).is_err(), "{bad:?}");
+            assert!(SubjectPattern::new(bad).is_err(), "{bad:?}");
+        }
+        for wild in ["*", ">", "a.*", "a.>", "*.a", "a.*.b"] {
+            assert!(Subject::new(wild).is_err(), "{wild:?}");
+            assert!(SubjectPattern::new(wild).is_ok(), "{wild:?}");
+        }
+        for misplaced in [">.a", "a.>.b"] {
+            assert!(SubjectPattern::new(misplaced).is_err(), "{misplaced:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_quotes_the_value_and_says_why() {
+        let error = Subject::new("a b\n").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"subject "a b\n" has ' ' at byte 1: spaces and control characters can't be part of it"#
+        );
+        let long = Subject::new(&"x.".repeat(500)).unwrap_err().to_string();
+        assert!(long.len() < 250, "{long}");
+    }
+
+    #[test]
+    fn a_queue_group_is_one_word() {
+        assert!(QueueGroup::new("workers.*").is_ok());
+        for bad in ["", "a b", "a\r\n", "a\0"] {
+            assert!(QueueGroup::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_name_can_be_part_of_a_subject() {
+        assert!(check_client_name("orders.europe-1").is_ok());
+        assert!(check_inbox_prefix("_INBOX.a").is_ok());
+        for bad in ["", "a b", "a*", ">", "a..b", "a."] {
+            assert!(check_client_name(bad).is_err(), "{bad:?}");
+            assert!(check_inbox_prefix(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_by_token() {
+        let matches = |pattern, subject| SubjectPattern::new(pattern).unwrap().matches(subject);
+        for (pattern, subject) in
+            [("a", "a"), ("*", "a"), (">", "a"), (">", "a.b"), ("a.*", "a.b"), ("a.>", "a.b.c")]
+        {
+            assert!(matches(pattern, subject), "{pattern} {subject}");
+        }
+        for (pattern, subject) in
+            [("a", "b"), ("a", "a.b"), ("*", "a.b"), ("a.>", "a"), ("a.*", "a"), ("a.b", "a")]
+        {
+            assert!(!matches(pattern, subject), "{pattern} {subject}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_matches_no_more_than_it() {
+        let covers = |a, b| SubjectPattern::new(a).unwrap().covers(SubjectPattern::new(b).unwrap());
+        for (a, b) in
+            [(">", ">"), (">", "*.a"), ("a.>", "a.*"), ("a.>", "a.>"), ("*.*", "a.*"), ("*", "a")]
+        {
+            assert!(covers(a, b), "{a} {b}");
+        }
+        for (a, b) in
+            [("*", ">"), ("a.*", "a.>"), ("a", "*"), ("a.>", ">"), ("a.>", "a"), ("a.b", "a.*")]
+        {
+            assert!(!covers(a, b), "{a} {b}");
+        }
+    }
+}
