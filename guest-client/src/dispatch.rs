@@ -1,0 +1,250 @@
+//! Deliveries and the callbacks they run: taken from the inbox, by a host's call
+//! or by the program's own loop, or handed over one by one.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::bindings::simple_nats::client::packed_inbox::{self, PackedDelivery};
+use crate::callbacks::{self, Reply};
+use crate::options::millis;
+use crate::{Error, Event, Message};
+
+/// Runs callbacks until the host stops: for a `main` that has set everything up.
+///
+/// A plugin does not call this, because the host calls it.
+pub fn run() -> Result<(), Error> {
+    loop {
+        match wait(usize::MAX, None) {
+            Err(Error::Cancelled) => return Ok(()),
+            outcome => outcome?,
+        };
+    }
+}
+
+/// Runs callbacks until `count` messages and answers were handled, or the time
+/// has passed (`None`: without end), and tells how many were. Timers and events
+/// are handled too and do not count. With [`Duration::ZERO`], handles one
+/// delivery at the most, if it is there.
+///
+/// Once the host is stopping and everything is handled: [`Error::Cancelled`].
+pub fn wait(count: usize, timeout: impl Into<Option<Duration>>) -> Result<usize, Error> {
+    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut handled = 0;
+    while handled < count {
+        match take()? {
+            Some(counts) => handled += usize::from(counts),
+            None => match wait_for_delivery(deadline) {
+                Ok(true) => continue,
+                Err(error) if handled == 0 => return Err(error),
+                Ok(false) | Err(_) => break,
+            },
+        }
+        // A steady stream must not hide the end of the time.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            break;
+        }
+    }
+    Ok(handled)
+}
+
+/// Waits until there is something to take, and answers whether there is.
+pub(crate) fn wait_for_delivery(deadline: Option<Instant>) -> Result<bool, Error> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    Ok(packed_inbox::wait(left.map(millis))?)
+}
+
+/// Handles one delivery, if one is there, and answers whether it was a message
+/// or an answer.
+pub(crate) fn take() -> Result<Option<bool>, Error> {
+    if IN_CALLBACK.get() {
+        return Err(Error::InCallback);
+    }
+    Ok(packed_inbox::take().map(handle))
+}
+
+/// Handles all deliveries that are there.
+pub(crate) fn take_all() {
+    while let Some(delivery) = packed_inbox::take() {
+        handle(delivery);
+    }
+}
+
+fn handle(delivery: PackedDelivery) -> bool {
+    match delivery {
+        PackedDelivery::Message(packed) => {
+            if let Err(reason) = on_message(Message::new(packed)) {
+                packed_inbox::fail(&reason);
+            }
+            true
+        }
+        PackedDelivery::Reply(reply) => {
+            let answer = reply.answer.map(|packed| packed.map(Message::new));
+            on_reply(reply.id, answer.map_err(Error::from), reply.last);
+            true
+        }
+        PackedDelivery::Event((client, event)) => {
+            on_event(client, event.into());
+            false
+        }
+        PackedDelivery::Timer(id) => {
+            on_timer(id);
+            false
+        }
+    }
+}
+
+pub(crate) fn on_message(message: Message) -> Result<(), String> {
+    let sid = message.sid().0;
+    let callback = callbacks::with(|callbacks| {
+        callbacks.subscriptions.get(&sid).map(|found| Rc::clone(&found.callback))
+    });
+    match callback {
+        Some(callback) => in_callback(|| callback.borrow_mut()(message)),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn on_reply(id: u64, reply: Reply, last: bool) {
+    let callback = callbacks::with(|callbacks| match last {
+        true => callbacks.requests.remove(&id),
+        false => callbacks.requests.get(&id).cloned(),
+    });
+    if let Some(callback) = callback {
+        in_callback(|| callback.borrow_mut()(reply, last));
+    }
+}
+
+pub(crate) fn on_event(client: u32, event: Event) {
+    let callback = callbacks::with(|callbacks| callbacks.events.get(&u64::from(client)).cloned());
+    // Before the callback, which may subscribe anew.
+    match &event {
+        Event::SubscriptionEnded(sid, _) => {
+            drop(callbacks::with(|callbacks| callbacks.subscriptions.remove(&sid.0)));
+        }
+        Event::Closed(_) => drop(callbacks::with(|callbacks| callbacks.remove_client(client))),
+        _ => {}
+    }
+    if let Some(callback) = callback {
+        in_callback(|| callback.borrow_mut()(event));
+    }
+}
+
+pub(crate) fn on_timer(id: u64) {
+    let callback = callbacks::with(|callbacks| match callbacks.timers.get(&id) {
+        Some(timer) if timer.repeats => Some(Rc::clone(&timer.callback)),
+        _ => callbacks.timers.remove(&id).map(|timer| timer.callback),
+    });
+    if let Some(callback) = callback {
+        in_callback(|| callback.borrow_mut()());
+    }
+}
+
+thread_local! {
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// No callback runs inside another, so none is ever borrowed twice.
+fn in_callback<T>(callback: impl FnOnce() -> T) -> T {
+    IN_CALLBACK.set(true);
+    let outcome = callback();
+    IN_CALLBACK.set(false);
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::bindings::simple_nats::client::types;
+    use crate::callbacks::{Subscription, Timer};
+
+    fn message(sid: u64, payload: &str) -> Message {
+        Message::from(types::Message {
+            client: 1,
+            sid,
+            subject: "subject".into(),
+            reply_to: None,
+            headers: Vec::new(),
+            status: None,
+            payload: payload.into(),
+        })
+    }
+
+    fn subscribe(sid: u64, callback: impl FnMut(Message) -> Result<(), String> + 'static) {
+        let callback = Rc::new(RefCell::new(callback));
+        let subscription = Subscription { client: 1, callback };
+        callbacks::with(|callbacks| callbacks.subscriptions.insert(sid, subscription));
+    }
+
+    #[test]
+    fn message_runs_the_callback_of_its_subscription() {
+        subscribe(1, |message| Err(format!("one {}", message.payload().len())));
+        subscribe(2, |_| Ok(()));
+        assert_eq!(on_message(message(1, "abc")), Err("one 3".to_owned()));
+        assert_eq!(on_message(message(2, "abc")), Ok(()));
+        assert_eq!(on_message(message(3, "abc")), Ok(()));
+    }
+
+    #[test]
+    fn callback_may_take_itself_out_and_put_in_another() {
+        subscribe(1, |_| {
+            drop(callbacks::with(|callbacks| callbacks.subscriptions.remove(&1)));
+            subscribe(2, |_| Err("second".to_owned()));
+            Err("first".to_owned())
+        });
+        assert_eq!(on_message(message(1, "")), Err("first".to_owned()));
+        assert_eq!(on_message(message(1, "")), Ok(()));
+        assert_eq!(on_message(message(2, "")), Err("second".to_owned()));
+    }
+
+    #[test]
+    fn callback_that_waits_is_refused() {
+        subscribe(1, |_| wait(1, None).map(|_| ()).map_err(|error| error.to_string()));
+        assert_eq!(on_message(message(1, "")), Err(Error::InCallback.to_string()));
+    }
+
+    #[test]
+    fn last_answer_ends_the_request() {
+        let count = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&count);
+        let callback = Rc::new(RefCell::new(move |_: Reply, _: bool| counted.update(|n| n + 1)));
+        callbacks::with(|callbacks| callbacks.requests.insert(5, callback));
+        on_reply(5, Ok(Some(message(0, ""))), false);
+        on_reply(5, Ok(None), true);
+        on_reply(5, Ok(None), true);
+        assert_eq!(count.get(), 2);
+        assert_eq!(Rc::strong_count(&count), 1);
+    }
+
+    #[test]
+    fn timer_runs_once_unless_it_repeats() {
+        for (repeats, expected) in [(false, 1), (true, 2)] {
+            let count = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&count);
+            let callback = Rc::new(RefCell::new(move || counted.update(|n| n + 1)));
+            callbacks::with(|callbacks| callbacks.timers.insert(9, Timer { repeats, callback }));
+            on_timer(9);
+            on_timer(9);
+            assert_eq!(count.get(), expected);
+        }
+    }
+
+    #[test]
+    fn end_of_connection_drops_its_callbacks_before_telling() {
+        subscribe(1, |_| Err("kept".to_owned()));
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let told = Rc::clone(&seen);
+        let callback = Rc::new(RefCell::new(move |event| {
+            subscribe(2, |_| Err("new".to_owned()));
+            told.borrow_mut().push(event);
+        }));
+        callbacks::with(|callbacks| callbacks.events.insert(1, callback));
+        on_event(1, Event::Closed("test".into()));
+        on_event(1, Event::LameDuck);
+        assert_eq!(*seen.borrow(), [Event::Closed("test".into())]);
+        assert_eq!(on_message(message(1, "")), Ok(()));
+        assert_eq!(on_message(message(2, "")), Err("new".to_owned()));
+    }
+}
