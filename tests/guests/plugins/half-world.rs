@@ -1,0 +1,25 @@
+//! Exports `lifecycle` and nothing that could be called with a message.
+
+wit_bindgen::generate!({
+    inline: "
+        package test:half;
+
+        world half {
+            export simple-nats:client/lifecycle@0.1.0;
+        }
+    ",
+    path: "../../wit",
+    generate_all,
+});
+
+struct Half;
+
+export!(Half);
+
+impl exports::simple_nats::client::lifecycle::Guest for Half {
+    fn start() -> Result<(), String> {
+        Ok(())
+    }
+
+    fn stop() {}
+}

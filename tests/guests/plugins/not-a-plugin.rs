@@ -1,0 +1,21 @@
+//! A component that has nothing to do with NATS.
+
+wit_bindgen::generate!({
+    inline: "
+        package test:other;
+
+        world other {
+            export greet: func() -> string;
+        }
+    ",
+});
+
+struct Other;
+
+export!(Other);
+
+impl Guest for Other {
+    fn greet() -> String {
+        "hello".to_owned()
+    }
+}

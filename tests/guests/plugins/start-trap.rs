@@ -1,0 +1,7 @@
+//! Its `start` traps.
+
+simple_nats_guest::plugin!(start);
+
+fn start() {
+    panic!("no start");
+}
