@@ -30,6 +30,9 @@ const PLUGINS: &[Plugin] = &[
     Plugin { name: "rpc-caller", rights: &["--allow-publish", "rpc.worker"] },
 ];
 
+/// What the caller prints of the worker's second answer, to [1, 2].
+const ANSWER: &str = "call 2: sum 3";
+
 const REQUESTS: &[(&str, &str)] =
     &[("echo", "hello"), ("echo", "the sandbox answers"), ("echo", "once more")];
 
@@ -50,8 +53,12 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, stay: bool) -> Resul
         command.args(["-a", "127.0.0.1", "-p", "-1", "-m", "-1"]);
         start_server(Child::start("nats-server", &mut command, Output::Hide)?)
     })?;
-    let _hosts: Vec<Child> = steps.step("one host per plugin", || {
+    let hosts: Vec<Child> = steps.step("one host per plugin", || {
         PLUGINS.iter().map(|plugin| start_plugin(workspace, &server, plugin)).collect()
+    })?;
+    steps.step("one plugin calls another", || {
+        let caller = hosts.last().context("no caller")?;
+        caller.wait_for("an answer to its call", |line| line.contains(ANSWER).then_some(()))
     })?;
     steps.step("requests from another process", || {
         REQUESTS.iter().try_for_each(|request| send(workspace, &server, *request))
