@@ -142,23 +142,32 @@ async fn a_delay_delays() -> Result<()> {
 #[tokio::test]
 async fn a_fake_server_expects_exact_bytes() -> Result<()> {
     let server = FakeServer::start().await?;
-    let client = tokio::spawn(async_nats::connect(server.url()));
-
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).await?;
     let mut connection = server.accept().await?;
+
+    client.write_all(b"CONNECT {\"lang\":\"test\"}\r\nPING\r\n").await?;
     let connect = connection.handshake(INFO).await?;
-    assert_eq!(connect["lang"], "rust");
+    assert_eq!(connect["lang"], "test");
+    let mut greeting = vec![0; format!("INFO {INFO}\r\nPONG\r\n").len()];
+    within("INFO and PONG", client.read_exact(&mut greeting)).await??;
 
-    let client = within("the client", client).await???;
-    client.publish("a.b", "hi".into()).await?;
-    client.flush().await?;
+    client.write_all(b"PUB a.b 2\r\nhi\r\n").await?;
     connection.expect("PUB a.b 2\r\nhi\r\n").await?;
-    connection.expect_silence().await?;
 
-    client.publish("a.b", "other".into()).await?;
-    client.flush().await?;
+    client.write_all(b"PONG\r\nPUB a.b").await?;
+    connection.expect_silence().await?;
     let error = connection.expect("PUB a.c").await.unwrap_err();
     assert_eq!(error.to_string(), "expected PUB a.c, got PUB a.b");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_fake_server_sees_its_client_leave() -> Result<()> {
+    let server = FakeServer::start().await?;
+    let client = TcpStream::connect(("127.0.0.1", server.port())).await?;
+    let mut connection = server.accept().await?;
+    drop(client);
+    connection.expect_closed().await
 }
 
 #[tokio::test]
