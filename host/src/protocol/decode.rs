@@ -35,10 +35,10 @@ pub struct Decoder {
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     sid: u64,
-    /// From the begin of the line to the subject.
+    /// Where the subject begins.
     skip: usize,
-    /// From the subject to the end of the payload.
-    length: usize,
+    /// Where the payload ends.
+    end: usize,
     /// Headers and payload.
     size: u64,
     parts: Parts,
@@ -98,18 +98,19 @@ impl Decoder {
         frame: Frame,
         input: &mut BytesMut,
     ) -> Result<Option<ServerOp>, DecodeError> {
-        let end = frame.skip + frame.length;
-        let Some(terminator) = input.get(end..end + 2) else {
-            self.needed = end + 2 - input.len();
+        let end = frame.end + 2;
+        let Some(terminator) = input.get(frame.end..end) else {
+            self.needed = end - input.len();
             self.frame = Some(frame);
             return Ok(None);
         };
         if terminator != b"\r\n" {
             return Err(DecodeError::PayloadNotTerminated { size: frame.size });
         }
-        input.advance(frame.skip);
-        let bytes = input.split_to(frame.length).freeze();
-        input.advance(2);
+        // One cut of the input is cheaper than one at each side.
+        let mut bytes = input.split_to(end).freeze();
+        bytes.truncate(frame.end);
+        bytes.advance(frame.skip);
         self.frame = None;
         self.needed = 0;
         Ok(Some(ServerOp::Message {
@@ -120,8 +121,8 @@ impl Decoder {
 }
 
 impl Frame {
-    /// Reads `subject sid [reply-to] [headers] total` from its end, where the
-    /// short numbers are. `body` is where headers and payload begin.
+    /// Reads `subject sid [reply-to] [headers] total`, from `start` to the end of
+    /// the line. `body` is where headers and payload begin.
     #[inline]
     fn read(
         line: &[u8],
@@ -130,63 +131,73 @@ impl Frame {
         with_headers: bool,
     ) -> Result<Self, DecodeError> {
         let malformed = || DecodeError::Arguments(quote(line));
-        let mut rest = Arguments { line, start, end: line.len() };
-        let size = rest.number().ok_or_else(malformed)?;
-        let headers = if with_headers { rest.number().ok_or_else(malformed)? } else { 0 };
-        let last = rest.take().ok_or_else(malformed)?;
-        let before = rest.take().ok_or_else(malformed)?;
-        let (subject, sid, reply_to) = match rest.take() {
-            None => (before, last, (before.1, before.1)),
-            Some(subject) => (subject, before, last),
-        };
-        if rest.take().is_some() {
-            return Err(malformed());
-        }
-        let sid = line.get(sid.0..sid.1).and_then(parse).ok_or_else(malformed)?;
+        let none = Span::default();
+        let (tokens, count) = split(line, start).ok_or_else(malformed)?;
+        let (subject, sid, reply_to, headers, size) =
+            match (with_headers, tokens.get(..count).unwrap_or_default()) {
+                (false, &[subject, sid, size]) => (subject, sid, none, None, size),
+                (false, &[subject, sid, reply, size]) => (subject, sid, reply, None, size),
+                (true, &[subject, sid, headers, size]) => (subject, sid, none, Some(headers), size),
+                (true, &[subject, sid, reply, headers, size]) => {
+                    (subject, sid, reply, Some(headers), size)
+                }
+                _ => return Err(malformed()),
+            };
+        let number =
+            |span: Span| line.get(span.start..span.end).and_then(parse).ok_or_else(malformed);
+        let sid = number(sid)?;
+        let size = number(size)?;
+        let headers = headers.map_or(Ok(0), number)?;
         if size > MAX_MESSAGE_BYTES as u64 {
             return Err(DecodeError::MessageTooLarge { size, limit: MAX_MESSAGE_BYTES });
         }
         if headers > size {
             return Err(DecodeError::HeadersPastTotal { headers, total: size });
         }
-        // Both bounds are far below what `u32` holds.
-        let skip = subject.0;
-        let body = body - skip;
+        // Lines and messages are bounded far below what `u32` holds.
+        let skip = subject.start;
+        let headers_start = (body - skip) as u32;
         let parts = Parts {
-            subject_end: (subject.1 - skip) as u32,
-            reply_start: (reply_to.0 - skip) as u32,
-            reply_end: (reply_to.1 - skip) as u32,
-            headers_start: body as u32,
-            payload_start: body as u32 + headers as u32,
+            subject_end: (subject.end - skip) as u32,
+            reply_start: reply_to.start.saturating_sub(skip) as u32,
+            reply_end: reply_to.end.saturating_sub(skip) as u32,
+            headers_start,
+            payload_start: headers_start + headers as u32,
         };
-        Ok(Self { sid, skip, length: body + size as usize, size, parts })
+        Ok(Self { sid, skip, end: body + size as usize, size, parts })
     }
 }
 
-/// What is left of the arguments in a line.
-struct Arguments<'a> {
-    line: &'a [u8],
+/// Where an argument is in its line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
     start: usize,
     end: usize,
 }
 
-impl Arguments<'_> {
-    /// Takes the last one: where it begins and ends.
-    #[inline]
-    fn take(&mut self) -> Option<(usize, usize)> {
-        let rest = self.line.get(self.start..self.end)?;
-        let end = rest.iter().rposition(|&byte| !is_blank(byte))? + 1;
-        let rest = rest.get(..end)?;
-        let start = rest.iter().rposition(|&byte| is_blank(byte)).map_or(0, |at| at + 1);
-        self.end = self.start + start;
-        Some((self.start + start, self.start + end))
-    }
+/// The most arguments that a line has.
+const MAX_ARGUMENTS: usize = 5;
 
-    #[inline]
-    fn number(&mut self) -> Option<u64> {
-        let (start, end) = self.take()?;
-        parse(self.line.get(start..end)?)
+/// The arguments of a line, and their number. None: they are too many.
+#[inline]
+fn split(line: &[u8], from: usize) -> Option<([Span; MAX_ARGUMENTS], usize)> {
+    let mut tokens = [Span::default(); MAX_ARGUMENTS];
+    let mut count = 0;
+    let mut start = from;
+    for (at, &byte) in line.iter().enumerate().skip(from) {
+        if is_blank(byte) {
+            if at > start {
+                *tokens.get_mut(count)? = Span { start, end: at };
+                count += 1;
+            }
+            start = at + 1;
+        }
     }
+    if line.len() > start {
+        *tokens.get_mut(count)? = Span { start, end: line.len() };
+        count += 1;
+    }
+    Some((tokens, count))
 }
 
 /// A number in decimal digits and nothing else.

@@ -15,16 +15,20 @@ pub struct Message {
     parts: Parts,
 }
 
-/// Offsets into the bytes of a message. `u32` holds them all, since a message is
-/// no larger than the decoder's bound.
+/// Where the parts of a message are. The subject begins at 0, the payload goes to
+/// the end. `u32` holds every offset, since the decoder bounds lines and messages.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parts {
-    pub(super) subject_end: u32,
-    pub(super) reply_start: u32,
-    /// Equal to the start if there is no reply subject.
-    pub(super) reply_end: u32,
-    pub(super) headers_start: u32,
-    pub(super) payload_start: u32,
+pub struct Parts {
+    /// Where the subject ends.
+    pub subject_end: u32,
+    /// Where the reply subject begins.
+    pub reply_start: u32,
+    /// Where it ends; equal to its begin if there is none.
+    pub reply_end: u32,
+    /// Where the header block begins.
+    pub headers_start: u32,
+    /// Where it ends, and the payload begins.
+    pub payload_start: u32,
 }
 
 impl Message {
@@ -46,6 +50,23 @@ impl Message {
 
     pub(super) fn from_wire(bytes: Bytes, parts: Parts) -> Self {
         Self { bytes, parts }
+    }
+
+    /// Where its parts lie in [`into_bytes`](Self::into_bytes).
+    pub fn parts(&self) -> Parts {
+        self.parts
+    }
+
+    /// All of it in one piece, with what stood between the parts.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// Whether both may lie in one block of the transport's: then one of them
+    /// alone keeps it alive already.
+    pub fn shares_block(&self, other: &Self) -> bool {
+        const BLOCK: usize = 64 * 1024;
+        self.bytes.as_ptr().addr().abs_diff(other.bytes.as_ptr().addr()) < BLOCK
     }
 
     /// What it was published to.

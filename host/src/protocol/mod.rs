@@ -29,7 +29,7 @@ pub use error::{DecodeError, HeaderError, SessionError, SubjectError};
 pub use event::{EndReason, Event, RequestError};
 pub use headers::{HeaderBlock, Headers, MAX_HEADER_FIELDS, Status, check_header};
 pub use ids::{PingId, RequestId, Sid};
-pub use message::Message;
+pub use message::{Message, Parts};
 pub use requests::RequestOptions;
 pub use server_error::{ServerError, ServerErrorKind};
 pub use server_op::ServerOp;
