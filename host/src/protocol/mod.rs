@@ -34,4 +34,6 @@ pub use requests::RequestOptions;
 pub use server_error::{ServerError, ServerErrorKind};
 pub use server_op::ServerOp;
 pub use session::{Session, SessionConfig, State, Statistics};
-pub use subject::{QueueGroup, Subject, SubjectPattern, check_client_name, check_inbox_prefix};
+pub use subject::{
+    OwnedPattern, QueueGroup, Subject, SubjectPattern, check_client_name, check_inbox_prefix,
+};

@@ -14,6 +14,10 @@ pub struct Subject<'a>(&'a str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectPattern<'a>(&'a str);
 
+/// A pattern that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OwnedPattern(Box<str>);
+
 /// The name of a queue group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QueueGroup<'a>(&'a str);
@@ -48,6 +52,11 @@ impl<'a> SubjectPattern<'a> {
         self.0
     }
 
+    /// A copy to keep.
+    pub fn to_owned(&self) -> OwnedPattern {
+        OwnedPattern(self.0.into())
+    }
+
     /// Whether a message on `subject` is one for this pattern.
     #[inline]
     pub fn matches(&self, subject: &str) -> bool {
@@ -57,6 +66,13 @@ impl<'a> SubjectPattern<'a> {
     /// Whether every subject that `other` matches is matched by this one too.
     pub fn covers(&self, other: SubjectPattern<'_>) -> bool {
         covers(self.0, other.0)
+    }
+}
+
+impl OwnedPattern {
+    /// The pattern, which needs no further check.
+    pub fn get(&self) -> SubjectPattern<'_> {
+        SubjectPattern(&self.0)
     }
 }
 
