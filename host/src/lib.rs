@@ -1,1 +1,18 @@
-//! host
+//! Runs sandboxed WebAssembly components against NATS.
+//!
+//! Four layers, each of which knows only those above it in this list:
+//!
+//! 1. [`protocol`]: NATS bytes and rules. No sockets, no clock, no waiting.
+//! 2. [`policy`]: pure decisions, such as whether a plugin may use a subject.
+//! 3. [`connection`]: sockets, handshake, reconnecting. Drives `protocol`.
+//! 4. [`plugin`]: components and what they may call. Asks `policy`, talks to
+//!    `connection`.
+//!
+//! [`cli`] and [`telemetry`] only assemble them into the program `simple-nats`.
+
+pub mod cli;
+pub mod connection;
+pub mod plugin;
+pub mod policy;
+pub mod protocol;
+pub mod telemetry;

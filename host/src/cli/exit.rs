@@ -1,0 +1,74 @@
+//! Failures, and the exit codes that tell them apart.
+
+use std::process::ExitCode;
+
+use crate::connection::ConnectError;
+use crate::plugin::{LoadError, StartError};
+
+/// Why a command did not do what was asked. The codes are documented in the
+/// program's help.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// 1: it was tried and failed.
+    Failed(anyhow::Error),
+    /// 2: what was asked makes no sense.
+    Usage(anyhow::Error),
+    /// 3: the component can't be loaded.
+    Component(anyhow::Error),
+    /// 4: there is no server.
+    NoServer(anyhow::Error),
+}
+
+impl Failure {
+    fn parts(&self) -> (u8, &anyhow::Error) {
+        match self {
+            Self::Failed(error) => (1, error),
+            Self::Usage(error) => (2, error),
+            Self::Component(error) => (3, error),
+            Self::NoServer(error) => (4, error),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Component(error.into())
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::NoServer(error.into())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Load(error) => error.into(),
+            StartError::Settings(error) => Self::Usage(error.into()),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+/// One clear line, and the code.
+#[expect(clippy::print_stderr, reason = "this is where the program tells its failure")]
+pub(super) fn fail(failure: &Failure) -> ExitCode {
+    let (code, error) = failure.parts();
+    // Causes are part of the messages of our own errors already.
+    eprintln!("error: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,84 @@
+//! The command line: one file for each command. Assembles the layers and knows
+//! nothing that they don't.
+
+mod embedded;
+mod exit;
+mod inspect;
+mod messages;
+mod publish;
+mod request;
+mod run;
+mod server;
+mod signals;
+mod subscribe;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::{self, LogFormat};
+
+/// Run sandboxed WebAssembly plugins against NATS.
+///
+/// A plugin is a WebAssembly component that subscribes, publishes and requests
+/// through its host. It may do what its operator allows and nothing else.
+#[derive(Debug, Parser)]
+#[command(
+    name = "simple-nats",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "\
+Try it without a server of your own:
+  simple-nats run echo.wasm --server embedded --allow-subscribe echo
+
+Exit codes:
+  0  done          1  it failed: a plugin gave up, a request got no answer
+  2  bad usage     3  the component can't be loaded
+  4  no server     otherwise the exit code of the command that was run"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How log lines look. Default: text on a terminal, else JSON.
+    #[arg(long, global = true, value_enum, help_heading = "Logging")]
+    log_format: Option<LogFormat>,
+
+    /// Which log lines to show, such as `debug` or `simple_nats=trace`.
+    #[arg(long, global = true, env = "SIMPLE_NATS_LOG", default_value = "info", value_name = "FILTER",
+          help_heading = "Logging")]
+    log_filter: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Inspect(inspect::Inspect),
+    Pub(publish::Publish),
+    Sub(subscribe::Subscribe),
+    Request(request::Request),
+}
+
+/// Does what the command line says.
+pub fn run(arguments: Arguments) -> ExitCode {
+    if let Err(error) = telemetry::start(arguments.log_format, &arguments.log_filter) {
+        return exit::fail(&exit::Failure::Usage(error));
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::fail(&exit::Failure::Failed(error.into())),
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(run) => run.run().await,
+            Command::Inspect(inspect) => inspect.run().await,
+            Command::Pub(publish) => publish.run().await,
+            Command::Sub(subscribe) => subscribe.run().await,
+            Command::Request(request) => request.run().await,
+        }
+    });
+    // Work that nobody waits for any more must not hold up the exit.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|failure| exit::fail(&failure))
+}

@@ -1,0 +1,231 @@
+//! `simple-nats run`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use futures_util::future::select_all;
+
+use super::exit::Failure;
+use super::server::{ServerArguments, Servers};
+use super::signals;
+use crate::plugin::{
+    ClientName, CompileCache, ComponentSource, Host, HostOptions, Kind, Plugin, PluginSettings,
+    Program,
+};
+use crate::policy::{Policy, ServerRules, SubjectRules};
+use crate::protocol::SubjectError;
+
+/// Run plugins until Ctrl-C, or a command to its end.
+///
+/// A plugin may do nothing that is not allowed here. What is refused is logged
+/// with the flag that would allow it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  Answer requests on `echo`, with a server of its own:
+    simple-nats run echo.wasm --server embedded --allow-subscribe echo
+  A worker that also publishes:
+    simple-nats run worker.wasm --allow-subscribe 'jobs.>' --allow-publish results.new
+  A command, with arguments:
+    simple-nats run job.wasm -A -- first second")]
+pub(super) struct Run {
+    /// Components to run: plugins, or one command.
+    #[arg(required = true, value_name = "COMPONENT")]
+    components: Vec<PathBuf>,
+
+    #[command(flatten)]
+    server: ServerArguments,
+
+    #[command(flatten)]
+    permissions: Permissions,
+
+    /// Name that the server knows the plugin by. Default: a random UUID.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Answers to requests arrive at PREFIX.N. Default: `requests.NAME`, with a
+    /// token of its own if the name was chosen.
+    #[arg(long, value_name = "PREFIX")]
+    inbox_prefix: Option<String>,
+
+    /// Instances of each plugin that serve at once.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    instances: u16,
+
+    /// Environment variable that the component sees; repeatable.
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_variable)]
+    environment: Vec<(String, String)>,
+
+    /// How long a clean stop may take.
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    stop_timeout: Duration,
+
+    /// Compile anew instead of using the cache for compiled components.
+    #[arg(long)]
+    no_compile_cache: bool,
+
+    /// Arguments of a command.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
+/// What is allowed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Permissions")]
+struct Permissions {
+    /// Subject or pattern to which it may publish and send requests; repeatable.
+    /// Answering the message in hand is always allowed.
+    #[arg(long, value_name = "PATTERN")]
+    allow_publish: Vec<String>,
+
+    /// Subject or pattern to which it may subscribe; repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    allow_subscribe: Vec<String>,
+
+    /// Another server that it may open; repeatable.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_connect: Vec<String>,
+
+    /// Allow everything.
+    #[arg(short = 'A', long)]
+    allow_all: bool,
+}
+
+impl Permissions {
+    fn policy(&self) -> Result<Policy, Failure> {
+        if self.allow_all {
+            return Ok(Policy::allow_all());
+        }
+        let usage = |error: SubjectError| Failure::Usage(error.into());
+        let mut policy = Policy::deny_all();
+        policy.publish = SubjectRules::new(strs(&self.allow_publish)).map_err(usage)?;
+        policy.subscribe = SubjectRules::new(strs(&self.allow_subscribe)).map_err(usage)?;
+        policy.servers = ServerRules::new(strs(&self.allow_connect))
+            .map_err(|error| Failure::Usage(error.into()))?;
+        Ok(policy)
+    }
+}
+
+fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().map(String::as_str)
+}
+
+impl Run {
+    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        let mut options = HostOptions::default();
+        if self.no_compile_cache {
+            options.compile_cache = CompileCache::Off;
+        }
+        let policy = self.permissions.policy()?;
+        let host = Host::new(&options)?;
+        // Everything that can be refused is refused before the first connection.
+        let mut programs = Vec::new();
+        for path in &self.components {
+            programs.push(host.load(self.settings(path, &policy)).await?);
+        }
+        let commands = programs.iter().filter(|program| program.kind() == Kind::Command).count();
+        if commands > 0 && programs.len() > 1 {
+            let message = anyhow!("a command runs alone: name one component");
+            return Err(Failure::Usage(message));
+        }
+        if commands == 0 && !self.arguments.is_empty() {
+            let message = anyhow!("arguments after `--` are for commands; this is a plugin");
+            return Err(Failure::Usage(message));
+        }
+        let servers = self.server.open().await?;
+        if commands == 0 {
+            self.serve(programs, &servers).await
+        } else {
+            self.execute(programs, &servers).await
+        }
+    }
+
+    fn settings(&self, path: &PathBuf, policy: &Policy) -> PluginSettings {
+        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+        let mut settings = PluginSettings::new(stem, ComponentSource::File(path.clone()));
+        if let Some(name) = &self.name {
+            settings.client_name = ClientName::chosen(name.as_str());
+        }
+        settings.inbox_prefix = self.inbox_prefix.clone();
+        settings.policy = policy.clone();
+        settings.instances = self.instances.into();
+        settings.environment = self.environment.clone();
+        settings.arguments = self.arguments.clone();
+        settings
+    }
+
+    async fn serve(&self, programs: Vec<Program>, servers: &Servers) -> Result<ExitCode, Failure> {
+        let mut plugins = Vec::new();
+        let mut outcome = Ok(());
+        for program in programs {
+            match program.start(servers.addresses.clone()).await {
+                Ok(plugin) => {
+                    tracing::info!(plugin = plugin.name(), "plugin ready");
+                    plugins.push(plugin);
+                }
+                Err(error) => {
+                    outcome = Err(Failure::from(error));
+                    break;
+                }
+            }
+        }
+        if outcome.is_ok() {
+            outcome = wait(&mut plugins).await;
+        }
+        tracing::info!("stopping");
+        signals::unless_repeated(stop_all(plugins, self.stop_timeout)).await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    async fn execute(
+        &self,
+        programs: Vec<Program>,
+        servers: &Servers,
+    ) -> Result<ExitCode, Failure> {
+        let stop = async {
+            if signals::stop().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let mut code = 0;
+        for program in programs {
+            let run = program.run(servers.addresses.clone(), stop, self.stop_timeout);
+            code = run.await?;
+            break;
+        }
+        Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+    }
+}
+
+/// Waits for a signal, or until all plugins have been given up.
+async fn wait(plugins: &mut [Plugin]) -> Result<(), Failure> {
+    let mut alive: Vec<_> = plugins.iter_mut().map(|plugin| Box::pin(plugin.failed())).collect();
+    let mut stop = std::pin::pin!(signals::stop());
+    while !alive.is_empty() {
+        tokio::select! {
+            stopped = &mut stop => return Ok(stopped?),
+            (error, _, rest) = select_all(alive) => {
+                alive = rest;
+                if alive.is_empty() {
+                    return Err(Failure::Failed(anyhow!("{}", error.summary())));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn stop_all(plugins: Vec<Plugin>, deadline: Duration) {
+    let stops = plugins.into_iter().map(|plugin| plugin.stop(deadline));
+    futures_util::future::join_all(stops).await;
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not KEY=VALUE")),
+    }
+}

@@ -1,0 +1,261 @@
+//! The handle of a connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::driver::Driver;
+use super::error::{ClientError, ConnectError};
+use super::options::ConnectionOptions;
+use super::receiver::Receiver;
+use super::shared::{ConnectionStatus, Route, Shared};
+use crate::protocol::{
+    QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, Statistics, Subject,
+    SubjectPattern,
+};
+
+/// A connection to NATS that keeps itself up. Cheap to clone; all clones are the
+/// same connection. Dropping them does not end it, [`close`](Self::close) does.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Connects, waits until a server has accepted, and drives the connection on
+    /// the current Tokio runtime from then on.
+    ///
+    /// # Errors
+    /// If no server accepts: each was tried once.
+    pub async fn connect(options: ConnectionOptions) -> Result<Self, ConnectError> {
+        let shared = Arc::new(Shared::new(options));
+        let (driver, link) = Driver::connect(Arc::clone(&shared)).await?;
+        tokio::spawn(driver.run(link));
+        Ok(Self { shared })
+    }
+
+    /// The name that the server knows it by.
+    pub fn name(&self) -> &str {
+        &self.shared.options.name
+    }
+
+    /// `host:port` of the server in use, or used last.
+    pub fn server(&self) -> String {
+        self.shared.lock().server.clone()
+    }
+
+    /// What the server last told of itself.
+    pub fn server_info(&self) -> Option<Arc<ServerInfo>> {
+        self.shared.lock().session.info().cloned()
+    }
+
+    /// How the connection stands.
+    pub fn status(&self) -> ConnectionStatus {
+        self.shared.lock().status
+    }
+
+    /// Counters since the connection was made.
+    pub fn statistics(&self) -> Statistics {
+        self.shared.lock().session.statistics()
+    }
+
+    /// Subscriptions that the server holds for this connection.
+    pub fn subscription_count(&self) -> usize {
+        self.shared.lock().session.subscription_count()
+    }
+
+    /// Requests that wait for an answer.
+    pub fn requests_in_flight(&self) -> usize {
+        self.shared.lock().session.requests_in_flight()
+    }
+
+    /// A subject that no one else has.
+    pub fn new_inbox(&self) -> String {
+        self.shared.lock().session.new_inbox()
+    }
+
+    /// Puts a message behind those published before. It leaves when the driver
+    /// runs next.
+    ///
+    /// # Errors
+    /// `BufferFull` if too much waits already; see [`room`](Self::room). The
+    /// others say that this message can't be sent at all.
+    pub fn publish(
+        &self,
+        subject: Subject<'_>,
+        reply_to: Option<Subject<'_>>,
+        headers: &[u8],
+        payload: &[u8],
+    ) -> Result<(), SessionError> {
+        self.shared.command(|state| state.session.publish(subject, reply_to, headers, payload))
+    }
+
+    /// Waits until output has left; false if the connection does not stand, so
+    /// that nothing will leave for now.
+    pub async fn room(&self) -> bool {
+        let left = self.shared.room.notified();
+        tokio::pin!(left);
+        left.as_mut().enable();
+        if !self.can_send() {
+            return false;
+        }
+        left.await;
+        self.can_send()
+    }
+
+    fn can_send(&self) -> bool {
+        matches!(self.status(), ConnectionStatus::Connected | ConnectionStatus::Draining)
+    }
+
+    /// Subscribes; messages go to the receiver, under the token.
+    ///
+    /// # Errors
+    /// If the connection is closed or draining.
+    pub fn subscribe(
+        &self,
+        pattern: SubjectPattern<'_>,
+        queue: Option<QueueGroup<'_>>,
+        receiver: Arc<dyn Receiver>,
+        token: u64,
+    ) -> Result<Sid, SessionError> {
+        self.shared.command(|state| {
+            let sid = state.session.subscribe(pattern, queue)?;
+            state.subscriptions.insert(sid, Route { receiver, token });
+            Ok(sid)
+        })
+    }
+
+    /// Ends a subscription: now, or after `max` deliveries since it began.
+    /// Answers whether it has ended with this call.
+    ///
+    /// # Errors
+    /// If there is no such subscription.
+    pub fn unsubscribe(&self, sid: Sid, max: Option<u64>) -> Result<bool, SessionError> {
+        self.shared.command(|state| {
+            let ended = state.session.unsubscribe(sid, max)?;
+            if ended {
+                state.subscriptions.remove(&sid);
+            }
+            Ok(ended)
+        })
+    }
+
+    /// Ends a subscription at the server; its receiver is told once everything
+    /// that the server had sent before has been handed over.
+    ///
+    /// # Errors
+    /// If there is no such subscription.
+    pub fn drain_subscription(&self, sid: Sid) -> Result<(), SessionError> {
+        self.shared.command(|state| state.session.drain_subscription(Instant::now(), sid))
+    }
+
+    /// Sends a request; what comes of it goes to the receiver, under the token.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub fn request(
+        &self,
+        subject: Subject<'_>,
+        headers: &[u8],
+        payload: &[u8],
+        options: &RequestOptions,
+        receiver: Arc<dyn Receiver>,
+        token: u64,
+    ) -> Result<RequestId, SessionError> {
+        let sent = self.shared.command(|state| {
+            let id = state.session.request(Instant::now(), subject, headers, payload, options)?;
+            state.requests.insert(id, Route { receiver, token });
+            Ok(id)
+        });
+        // The deadline may be earlier than the one the driver sleeps for.
+        self.shared.driver.wake();
+        sent
+    }
+
+    /// Forgets a request: nothing more comes of it.
+    pub fn cancel_request(&self, id: RequestId) {
+        let mut state = self.shared.lock();
+        state.session.cancel_request(id);
+        state.requests.remove(&id);
+    }
+
+    /// Waits until the server has taken everything published before.
+    ///
+    /// # Errors
+    /// If it does not answer in time, or the connection breaks.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), ClientError> {
+        self.rtt(timeout).await.map(drop)
+    }
+
+    /// Time of one PING and its PONG.
+    ///
+    /// # Errors
+    /// As for [`flush`](Self::flush).
+    pub async fn rtt(&self, timeout: Duration) -> Result<Duration, ClientError> {
+        let pong = self.ping()?;
+        match tokio::time::timeout(timeout, pong).await {
+            Ok(Ok(rtt)) => Ok(rtt),
+            Ok(Err(_)) => Err(ClientError::ConnectionLost),
+            Err(_) => Err(ClientError::Timeout(timeout)),
+        }
+    }
+
+    fn ping(&self) -> Result<oneshot::Receiver<Duration>, ClientError> {
+        self.shared.command(|state| match state.status {
+            ConnectionStatus::Closed => Err(SessionError::Closed.into()),
+            ConnectionStatus::Reconnecting => Err(ClientError::ConnectionLost),
+            ConnectionStatus::Connected | ConnectionStatus::Draining => {
+                let (pong, waiter) = oneshot::channel();
+                let id = state.session.ping(Instant::now());
+                state.pings.insert(id, pong);
+                Ok(waiter)
+            }
+        })
+    }
+
+    /// Ends all subscriptions at the server and waits, bounded by `timeout`, until
+    /// everything that it had sent before has been handed over. Requests go on.
+    pub async fn end_subscriptions(&self, timeout: Duration) {
+        self.shared.command(|state| {
+            let now = Instant::now();
+            let sids: Vec<_> = state.subscriptions.keys().copied().collect();
+            for sid in sids {
+                // One that has just ended needs no draining.
+                let _ = state.session.drain_subscription(now, sid);
+            }
+        });
+        // Without a server nothing more comes anyway.
+        let _ = self.flush(timeout).await;
+    }
+
+    /// Ends all subscriptions at the server. The listener is told `Drained` once
+    /// everything that the server had sent before has been handed over.
+    /// Publishing goes on working until [`close`](Self::close).
+    pub fn drain(&self) {
+        self.shared.command(|state| {
+            if state.status != ConnectionStatus::Closed {
+                state.status = ConnectionStatus::Draining;
+                state.session.drain(Instant::now());
+            }
+        });
+    }
+
+    /// From now on every command is answered with `Closed`; for an end that is
+    /// asked for here and done by [`close`](Self::close) a little later.
+    pub fn refuse_commands(&self) {
+        self.shared.lock().session.close();
+    }
+
+    /// Waits, bounded by `timeout`, until the server has taken what was
+    /// published, and ends the connection. Takes no more work from now on.
+    pub async fn close(&self, timeout: Duration) {
+        let pong = self.ping();
+        self.shared.lock().session.close();
+        if let Ok(pong) = pong {
+            // Whatever comes of it, the connection ends.
+            let _ = tokio::time::timeout(timeout, pong).await;
+        }
+        self.shared.finish("closed by its owner");
+    }
+}

@@ -1,0 +1,94 @@
+//! The task that keeps a connection up.
+
+use std::sync::Arc;
+
+use super::dial::dial;
+use super::error::{ConnectError, DialError};
+use super::link::{End, Link};
+use super::pool::Pool;
+use super::receiver::ConnectionEvent;
+use super::shared::Shared;
+
+/// Owns the transport while there is one and looks for one while there is none.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    pool: Pool,
+}
+
+impl Driver {
+    /// Makes the first link: every server is tried once.
+    pub(super) async fn connect(shared: Arc<Shared>) -> Result<(Self, Link), ConnectError> {
+        let pool = Pool::new(&shared.options.servers, shared.options.reconnect_wait_max);
+        let mut driver = Self { shared, pool };
+        let mut last = ConnectError::NoServers;
+        for server in driver.pool.round() {
+            match dial(&server, &driver.shared).await {
+                Ok(link) => {
+                    driver.pool.succeeded(&server);
+                    tracing::debug!(%server, name = driver.shared.options.name, "connected");
+                    return Ok((driver, link));
+                }
+                Err(source) => {
+                    last = ConnectError::Failed { server: server.to_string(), source };
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// Drives the connection until it is to end.
+    pub(super) async fn run(mut self, mut link: Link) {
+        loop {
+            match link.run(&self.shared).await {
+                End::Finished => break,
+                End::Lost(reason) => {
+                    tracing::debug!(name = self.shared.options.name, reason, "disconnected");
+                    let (unwritten, cut) = link.unwritten();
+                    self.shared.lost(&reason, unwritten, cut);
+                }
+            }
+            drop(link);
+            match self.reconnect().await {
+                Some(next) => link = next,
+                None => break,
+            }
+        }
+        self.shared.ended();
+    }
+
+    /// Looks for a server until one accepts; none if the connection is to end.
+    async fn reconnect(&mut self) -> Option<Link> {
+        let shared = Arc::clone(&self.shared);
+        let search = self.search();
+        tokio::select! {
+            link = search => link,
+            () = shared.finished.notified() => None,
+        }
+    }
+
+    async fn search(&mut self) -> Option<Link> {
+        loop {
+            let mut last = None;
+            for server in self.pool.round() {
+                match dial(&server, &self.shared).await {
+                    Ok(link) => {
+                        self.pool.succeeded(&server);
+                        self.shared.tell(&ConnectionEvent::Reconnected(server.to_string()));
+                        return Some(link);
+                    }
+                    Err(error) => {
+                        tracing::debug!(%server, %error, "could not reconnect");
+                        self.pool.failed(&server, &error);
+                        last = Some(error);
+                    }
+                }
+            }
+            if self.pool.is_empty() {
+                let reason = last.as_ref().map_or_else(String::new, DialError::to_string);
+                self.shared.finish(&reason);
+                return None;
+            }
+            tokio::time::sleep(self.pool.wait()).await;
+        }
+    }
+}

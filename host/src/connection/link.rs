@@ -1,0 +1,206 @@
+//! One transport, from the end of its handshake to its end.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+
+use super::block;
+use super::shared::{Interruption, Shared, State};
+
+/// An output buffer larger than this is not kept while there is nothing to write.
+const KEPT_OUTPUT: usize = 16 * 1024;
+
+/// How long what is left may take to be written when the connection ends.
+const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// A transport that a server has accepted.
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    pub(super) input: BytesMut,
+    output: Vec<u8>,
+    written: usize,
+    timer: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+}
+
+/// Why a link is over.
+pub(super) enum End {
+    /// The connection itself is to end.
+    Finished,
+    /// The transport broke.
+    Lost(String),
+}
+
+impl Link {
+    pub(super) fn new(stream: TcpStream, input: BytesMut) -> Self {
+        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { stream, input, output: Vec::new(), written: 0, timer, armed: None }
+    }
+
+    /// Moves bytes in both directions until the link is over.
+    pub(super) async fn run(&mut self, shared: &Shared) -> End {
+        let end = poll_fn(|cx| self.poll(cx, shared)).await;
+        match end {
+            Poll::Ready(reason) => End::Lost(reason),
+            Poll::Pending => {
+                // What is left does not matter more than ending in time.
+                let _ = tokio::time::timeout(LAST_WRITE, self.write_rest(shared)).await;
+                End::Finished
+            }
+        }
+    }
+
+    /// What is not on the wire, and whether its first operation partly is.
+    pub(super) fn unwritten(&self) -> (&[u8], bool) {
+        (self.output.get(self.written..).unwrap_or_default(), self.written > 0)
+    }
+
+    /// Ready(Pending) stands for an end that was asked for.
+    fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Poll<String>> {
+        shared.driver.register(cx.waker());
+        match self.step(cx, shared) {
+            Ok(false) => Poll::Pending,
+            Ok(true) => Poll::Ready(Poll::Pending),
+            Err(reason) => Poll::Ready(Poll::Ready(reason)),
+        }
+    }
+
+    /// One round: read a block, hand out what it holds, write what there is to
+    /// write, arm the timer. Answers whether the connection is to end.
+    fn step(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<bool, String> {
+        self.read(cx, shared)?;
+        loop {
+            let mut state = shared.lock();
+            if state.end.is_some() {
+                return Ok(true);
+            }
+            let due = self.arm(cx, &mut state, shared)?;
+            if self.written == self.output.len() {
+                self.refill(&mut state, shared);
+            }
+            drop(state);
+            if !due && self.written == self.output.len() {
+                return Ok(false);
+            }
+            if self.write(cx).map_err(|error| format!("write: {error}"))?.is_pending() && !due {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Reads at most one block, so that those it wakes get their turn.
+    fn read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
+        loop {
+            block::provide(&mut self.input);
+            let room = self.input.capacity() - self.input.len();
+            let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
+            let count = match read {
+                Poll::Pending => {
+                    block::give_back(&mut self.input);
+                    return Ok(());
+                }
+                Poll::Ready(Err(error)) => return Err(reason(shared, &format!("read: {error}"))),
+                Poll::Ready(Ok(0)) => {
+                    return Err(reason(shared, "the server closed the connection"));
+                }
+                Poll::Ready(Ok(count)) => count,
+            };
+            let input = shared.input(Instant::now(), &mut self.input);
+            block::give_back(&mut self.input);
+            input.map_err(|interruption| describe(&interruption))?;
+            if count == room {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+        }
+    }
+
+    fn refill(&mut self, state: &mut State, shared: &Shared) {
+        self.output.clear();
+        self.written = 0;
+        if state.session.take_output(&mut self.output) {
+            shared.room.notify_waiters();
+        } else if self.output.capacity() > KEPT_OUTPUT {
+            self.output = Vec::new();
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Sets the timer to the session's next deadline; answers whether one has
+    /// passed, so that there may be something new to write.
+    fn arm(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: &mut State,
+        shared: &Shared,
+    ) -> Result<bool, String> {
+        let mut due = false;
+        loop {
+            let deadline = state.session.poll_timeout();
+            let Some(at) = deadline else {
+                self.armed = None;
+                return Ok(due);
+            };
+            if self.armed != deadline {
+                self.timer.as_mut().reset(at.into());
+                self.armed = deadline;
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(due);
+            }
+            self.armed = None;
+            due = true;
+            state.session.handle_timeout(Instant::now());
+            shared.deliver(state).map_err(|interruption| describe(&interruption))?;
+        }
+    }
+
+    async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {
+        loop {
+            poll_fn(|cx| match self.write(cx) {
+                Ok(poll) => poll.map(Ok),
+                Err(error) => Poll::Ready(Err(error)),
+            })
+            .await?;
+            self.refill(&mut shared.lock(), shared);
+            if self.output.is_empty() {
+                return poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+            }
+        }
+    }
+}
+
+/// The server's own last words explain a broken transport better than the
+/// transport does.
+fn reason(shared: &Shared, transport: &str) -> String {
+    match shared.lock().last_error.take() {
+        Some(error) => error.to_string(),
+        None => transport.to_owned(),
+    }
+}
+
+fn describe(interruption: &Interruption) -> String {
+    match interruption {
+        Interruption::Malformed(error) => format!("the server broke the protocol: {error}"),
+        Interruption::Stale => "the server does not answer".to_owned(),
+    }
+}

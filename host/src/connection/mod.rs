@@ -1,0 +1,23 @@
+//! Connections to NATS servers: sockets, handshake, reconnecting.
+//!
+//! Drives a [`Session`](crate::protocol::Session) over TCP and hands what
+//! arrives to a [`Receiver`]. It has never heard of plugins.
+
+mod address;
+mod block;
+mod client;
+mod dial;
+mod driver;
+mod error;
+mod link;
+mod options;
+mod pool;
+mod receiver;
+mod shared;
+
+pub use address::{AddressError, DEFAULT_PORT, Login, ServerAddress, parse_list};
+pub use client::Client;
+pub use error::{ClientError, ConnectError, DialError};
+pub use options::ConnectionOptions;
+pub use receiver::{Answer, ConnectionEvent, Listener, Receiver};
+pub use shared::ConnectionStatus;

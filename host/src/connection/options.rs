@@ -1,0 +1,57 @@
+//! What a connection is made with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::ServerAddress;
+use super::receiver::Listener;
+
+/// Everything that decides how a connection behaves. Build it with
+/// [`ConnectionOptions::new`] and change the public fields.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ConnectionOptions {
+    /// Tried in this order; later ones only when earlier ones fail.
+    pub servers: Vec<ServerAddress>,
+    /// Sent to the server as the connection's name.
+    pub name: String,
+    /// Answers to requests arrive at `PREFIX.N`.
+    pub inbox_prefix: String,
+    /// The server keeps this connection's own messages from its subscriptions.
+    pub no_echo: bool,
+    /// Bounds the TCP connect and the handshake, for each server.
+    pub connect_timeout: Duration,
+    /// How often the server is asked whether it still lives.
+    pub ping_interval: Duration,
+    /// How many such questions may stay unanswered.
+    pub max_pings_out: u32,
+    /// Waits between rounds through the servers grow up to this.
+    pub reconnect_wait_max: Duration,
+    /// Bytes that may wait to be sent, whether there is a server or not.
+    pub max_pending_bytes: usize,
+    /// Messages that may wait while there is no server.
+    pub max_pending_messages: usize,
+    /// Told what happens to the connection.
+    pub listener: Option<Arc<dyn Listener>>,
+}
+
+impl ConnectionOptions {
+    /// Options for a connection with this name, everything else at its default.
+    /// The inbox prefix becomes `requests.NAME`.
+    pub fn new(servers: Vec<ServerAddress>, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            servers,
+            inbox_prefix: format!("requests.{name}"),
+            name,
+            no_echo: false,
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(60),
+            max_pings_out: 2,
+            reconnect_wait_max: Duration::from_secs(8),
+            max_pending_bytes: 8 << 20,
+            max_pending_messages: 65_536,
+            listener: None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a connection hands over what arrives.
+
+use crate::protocol::{EndReason, Message, RequestError, ServerError};
+
+/// Takes the messages of subscriptions and the answers to requests.
+///
+/// The connection calls it while it holds its own lock, from its own task: an
+/// implementation puts the thing somewhere and returns. It must not call the
+/// connection and must not wait.
+///
+/// `token` is the number that was given with the subscription or request; it
+/// means nothing to the connection.
+pub trait Receiver: Send + Sync {
+    /// A message of a subscription; no other follows if it is the `last`.
+    fn message(&self, token: u64, message: Message, last: bool);
+
+    /// The subscription ended without having been unsubscribed by its owner.
+    fn subscription_ended(&self, token: u64, reason: EndReason);
+
+    /// An answer to a request, or its end; see [`Answer`].
+    fn reply(&self, token: u64, answer: Answer, last: bool);
+}
+
+/// What comes of a request: a message, a normal end (`Ok(None)`), or an error.
+pub type Answer = Result<Option<Message>, RequestError>;
+
+/// Is told what happens to a connection as a whole. The same rules as for
+/// [`Receiver`].
+pub trait Listener: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &ConnectionEvent);
+}
+
+/// What happens to a connection, apart from messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionEvent {
+    /// It broke, and why. It reconnects by itself.
+    Disconnected(String),
+    /// It stands again; the address of the server.
+    Reconnected(String),
+    /// Servers of the cluster that were not known before, as `host:port`.
+    Discovered(Vec<String>),
+    /// The server is about to shut down.
+    LameDuck,
+    /// A drain is done.
+    Drained,
+    /// It has ended for good, and why.
+    Closed(String),
+    /// The server refused a publish.
+    PublishRefused {
+        /// The subject of the message.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
+    /// Any other error that the server reported.
+    ServerError(ServerError),
+}

@@ -1,0 +1,238 @@
+//! What the handles of a connection and its driver share: the session behind a
+//! lock, and where its events go.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use atomic_waker::AtomicWaker;
+use bytes::BytesMut;
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, oneshot};
+
+use super::options::ConnectionOptions;
+use super::receiver::{ConnectionEvent, Receiver};
+use crate::protocol::{
+    DecodeError, EndReason, Event, PingId, RequestError, RequestId, ServerError, Session,
+    SessionConfig, Sid,
+};
+
+/// One connection's common state.
+pub(super) struct Shared {
+    pub(super) options: ConnectionOptions,
+    state: Mutex<State>,
+    /// Wakes the driver: there is something to write, or a new deadline.
+    pub(super) driver: AtomicWaker,
+    /// Signalled when output has been taken away, and when the connection breaks.
+    pub(super) room: Notify,
+    /// Signalled once, when the connection is to end.
+    pub(super) finished: Notify,
+}
+
+/// How a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionStatus {
+    /// A server has accepted it.
+    Connected,
+    /// It is looking for a server.
+    Reconnecting,
+    /// It is being drained and takes no new subscriptions.
+    Draining,
+    /// It has ended for good.
+    Closed,
+}
+
+pub(super) struct State {
+    pub(super) session: Session,
+    pub(super) status: ConnectionStatus,
+    /// `host:port` of the server in use, or of the one used last.
+    pub(super) server: String,
+    /// What the server said before it hung up.
+    pub(super) last_error: Option<ServerError>,
+    /// Why the connection is to end.
+    pub(super) end: Option<String>,
+    pub(super) subscriptions: FxHashMap<Sid, Route>,
+    pub(super) requests: FxHashMap<RequestId, Route>,
+    pub(super) pings: FxHashMap<PingId, oneshot::Sender<Duration>>,
+}
+
+/// Who gets what arrives, and under which number they know it.
+pub(super) struct Route {
+    pub(super) receiver: Arc<dyn Receiver>,
+    pub(super) token: u64,
+}
+
+impl Shared {
+    pub(super) fn new(options: ConnectionOptions) -> Self {
+        let session = Session::new(SessionConfig {
+            inbox_prefix: options.inbox_prefix.clone(),
+            ping_interval: options.ping_interval,
+            max_pings_out: options.max_pings_out,
+            max_pending_bytes: options.max_pending_bytes,
+            max_pending_messages: options.max_pending_messages,
+            ..SessionConfig::default()
+        });
+        Self {
+            options,
+            state: Mutex::new(State {
+                session,
+                status: ConnectionStatus::Reconnecting,
+                server: String::new(),
+                last_error: None,
+                end: None,
+                subscriptions: FxHashMap::default(),
+                requests: FxHashMap::default(),
+                pings: FxHashMap::default(),
+            }),
+            driver: AtomicWaker::new(),
+            room: Notify::new(),
+            finished: Notify::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Runs a command on the session and wakes the driver if there is now
+    /// something to write where there was nothing, or an earlier deadline: so
+    /// that what one callback publishes leaves in one write.
+    pub(super) fn command<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let idle = state.session.output_len() == 0;
+        let result = run(&mut state);
+        let wake = idle && state.session.output_len() > 0;
+        drop(state);
+        if wake {
+            self.driver.wake();
+        }
+        result
+    }
+
+    /// Feeds the session and hands out what it makes of the input.
+    pub(super) fn input(&self, now: Instant, input: &mut BytesMut) -> Result<(), Interruption> {
+        let mut state = self.lock();
+        loop {
+            let more = state.session.handle_input(now, input).map_err(Interruption::Malformed)?;
+            self.deliver(&mut state)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands out everything the session has to tell.
+    pub(super) fn deliver(&self, state: &mut State) -> Result<(), Interruption> {
+        while let Some(event) = state.session.poll_event() {
+            self.route(state, event)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn route(&self, state: &mut State, event: Event) -> Result<(), Interruption> {
+        match event {
+            Event::Message { sid, message, last } => {
+                if let Some(route) = state.subscriptions.get(&sid) {
+                    route.receiver.message(route.token, message, last);
+                }
+                if last {
+                    state.subscriptions.remove(&sid);
+                }
+            }
+            Event::Reply { id, answer, last } => {
+                if let Some(route) = state.requests.get(&id) {
+                    route.receiver.reply(route.token, answer, last);
+                }
+                if last {
+                    state.requests.remove(&id);
+                }
+            }
+            Event::Pong { id, rtt } => {
+                if let Some(waiter) = state.pings.remove(&id) {
+                    // The waiter may have given up in the meantime.
+                    let _ = waiter.send(rtt);
+                }
+            }
+            Event::PingLost { id } => {
+                state.pings.remove(&id);
+            }
+            Event::SubscriptionEnded { sid, reason } => {
+                if let Some(route) = state.subscriptions.remove(&sid) {
+                    route.receiver.subscription_ended(route.token, reason);
+                }
+            }
+            Event::Stale => return Err(Interruption::Stale),
+            Event::ServerError(error) => {
+                if error.closes_connection() {
+                    state.last_error = Some(error.clone());
+                }
+                self.tell(&ConnectionEvent::ServerError(error));
+            }
+            Event::PublishRefused { subject, text } => {
+                self.tell(&ConnectionEvent::PublishRefused { subject, text });
+            }
+            Event::LameDuck => self.tell(&ConnectionEvent::LameDuck),
+            Event::Discovered(servers) => self.tell(&ConnectionEvent::Discovered(servers)),
+            Event::Drained => self.tell(&ConnectionEvent::Drained),
+            Event::Info(_) | Event::Connected => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, event: &ConnectionEvent) {
+        if let Some(listener) = &self.options.listener {
+            listener.event(event);
+        }
+    }
+
+    /// The transport is gone: what was not written is kept for the next one.
+    pub(super) fn lost(&self, reason: &str, unwritten: &[u8], cut: bool) {
+        let mut state = self.lock();
+        if state.status == ConnectionStatus::Connected {
+            state.status = ConnectionStatus::Reconnecting;
+        }
+        state.session.handle_closed(Instant::now(), unwritten, cut);
+        // Nothing that can still arrive here interrupts a transport.
+        let _ = self.deliver(&mut state);
+        drop(state);
+        self.room.notify_waiters();
+        self.tell(&ConnectionEvent::Disconnected(reason.to_owned()));
+    }
+
+    /// Asks the driver to end the connection. The first reason counts.
+    pub(super) fn finish(&self, reason: &str) {
+        self.lock().end.get_or_insert_with(|| reason.to_owned());
+        self.finished.notify_one();
+        self.driver.wake();
+    }
+
+    /// The end: nothing waits any more, and everybody knows.
+    pub(super) fn ended(&self) {
+        let mut state = self.lock();
+        state.status = ConnectionStatus::Closed;
+        state.session.close();
+        state.session.handle_closed(Instant::now(), &[], false);
+        let _ = self.deliver(&mut state);
+        for (_, route) in std::mem::take(&mut state.requests) {
+            route.receiver.reply(route.token, Err(RequestError::Closed), true);
+        }
+        for (_, route) in std::mem::take(&mut state.subscriptions) {
+            route.receiver.subscription_ended(route.token, EndReason::Closed);
+        }
+        state.pings.clear();
+        let reason = state.end.clone().unwrap_or_default();
+        drop(state);
+        self.room.notify_waiters();
+        self.tell(&ConnectionEvent::Closed(reason));
+    }
+}
+
+/// Why a transport must be given up.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    /// The server sent what can't be understood.
+    Malformed(DecodeError),
+    /// The server does not answer any more.
+    Stale,
+}

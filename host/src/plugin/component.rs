@@ -1,0 +1,193 @@
+//! A component's file, and what it turns out to be.
+
+use std::path::Path;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, types::ComponentItem};
+
+use super::engine::{CompileCache, engine};
+use super::error::LoadError;
+
+/// Larger files are refused: a compilation can't be cancelled.
+pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+
+const LIFECYCLE: &str = "simple-nats:client/lifecycle@0.1.0";
+const HANDLER: &str = "simple-nats:client/handler@0.1.0";
+/// Several deliveries at one entry.
+pub(super) const BATCH_HANDLER: &str = "simple-nats:client/batch-handler@0.1.0";
+const RUN: &str = "wasi:cli/run@0.2";
+
+/// What a component is to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The host calls its handlers.
+    Plugin {
+        /// It takes many deliveries at one entry.
+        batch: bool,
+    },
+    /// A program that runs to its exit code.
+    Command,
+}
+
+/// A component's interfaces, found without running it.
+#[derive(Debug, Clone)]
+pub struct Interfaces {
+    /// Names of what it imports, with version.
+    pub imports: Vec<String>,
+    /// Names of what it exports, with version.
+    pub exports: Vec<String>,
+}
+
+impl Interfaces {
+    /// Reads them off a component.
+    pub fn of(component: &Component) -> Self {
+        let engine = component.engine();
+        let ty = component.component_type();
+        Self {
+            imports: ty.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: ty
+                .exports(engine)
+                .filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+        }
+    }
+
+    /// What the component is, if it is anything this host can run.
+    ///
+    /// # Errors
+    /// With what is missing, in words.
+    pub fn kind(&self) -> Result<Kind, String> {
+        let has = |wanted: &str| self.exports.iter().any(|name| name == wanted);
+        let (lifecycle, handler) = (has(LIFECYCLE), has(HANDLER));
+        if lifecycle && handler {
+            return Ok(Kind::Plugin { batch: has(BATCH_HANDLER) });
+        }
+        if self.exports.iter().any(|name| name.starts_with(RUN)) {
+            return Ok(Kind::Command);
+        }
+        Err(if lifecycle != handler {
+            let (there, missing) =
+                if lifecycle { (LIFECYCLE, HANDLER) } else { (HANDLER, LIFECYCLE) };
+            format!("it exports {there} and not {missing}")
+        } else if self.exports.is_empty() {
+            "it exports nothing".to_owned()
+        } else {
+            format!("it exports only {}", self.exports.join(", "))
+        })
+    }
+
+    /// Imports that no part of this host provides.
+    pub fn unknown_imports(&self) -> Vec<String> {
+        self.imports.iter().filter(|name| !is_provided(name)).cloned().collect()
+    }
+}
+
+fn is_provided(import: &str) -> bool {
+    const OURS: [&str; 8] = [
+        "types", "client", "publisher", "subscriber", "requester", "timers", "inbox",
+        "packed-inbox",
+    ];
+    const WASI: [&str; 6] = ["io", "clocks", "random", "cli", "filesystem", "sockets"];
+    let Some((package, rest)) = import.split_once('/') else { return false };
+    let Some((interface, version)) = rest.split_once('@') else { return false };
+    match package.split_once(':') {
+        Some(("simple-nats", "client")) => version == "0.1.0" && OURS.contains(&interface),
+        Some(("wasi", package)) => version.starts_with("0.2.") && WASI.contains(&package),
+        _ => false,
+    }
+}
+
+/// Reads a component's file.
+///
+/// # Errors
+/// If it can't be read, is too large, or is no component.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let fail = |source| LoadError::Read { path: path.to_owned(), source };
+    let size_bytes = std::fs::metadata(path).map_err(fail)?.len();
+    let name = path.display().to_string();
+    if size_bytes > MAX_COMPONENT_BYTES {
+        return Err(LoadError::TooLarge { name, size_bytes, limit_bytes: MAX_COMPONENT_BYTES });
+    }
+    let bytes = std::fs::read(path).map_err(fail)?;
+    check_kind_of_wasm(&name, &bytes)?;
+    Ok(bytes)
+}
+
+/// The first eight bytes tell a component (layer 1) from a core module (layer 0).
+fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+    match bytes {
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => {
+            Err(LoadError::CoreModule { name: name.to_owned() })
+        }
+        _ => Err(LoadError::NotWasm { name: name.to_owned() }),
+    }
+}
+
+/// Reads a component's interfaces, and its size in bytes, off its file. It is
+/// compiled for that, or taken from the cache.
+///
+/// # Errors
+/// As for loading it, except that its interfaces may be any.
+pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
+    let bytes = read(path)?;
+    let engine = engine(&CompileCache::Default)?;
+    let component = compile(&engine, &path.display().to_string(), &bytes)?;
+    Ok((Interfaces::of(&component), bytes.len() as u64))
+}
+
+/// Compiles a component, or takes it from the cache.
+///
+/// # Errors
+/// If the bytes are no component, or it can't be compiled.
+pub(super) fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    check_kind_of_wasm(name, bytes)?;
+    Component::from_binary(engine, bytes)
+        .map_err(|source| LoadError::Compile { name: name.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exporting(exports: &[&str]) -> Interfaces {
+        let exports = exports.iter().map(|&name| name.to_owned()).collect();
+        Interfaces { imports: Vec::new(), exports }
+    }
+
+    #[test]
+    fn exports_decide_what_a_component_is() {
+        assert_eq!(exporting(&[LIFECYCLE, HANDLER]).kind(), Ok(Kind::Plugin { batch: false }));
+        let batch = exporting(&[LIFECYCLE, HANDLER, BATCH_HANDLER]);
+        assert_eq!(batch.kind(), Ok(Kind::Plugin { batch: true }));
+        assert_eq!(exporting(&["wasi:cli/run@0.2.6"]).kind(), Ok(Kind::Command));
+        assert!(exporting(&[LIFECYCLE]).kind().unwrap_err().contains("handler"));
+        assert_eq!(exporting(&[]).kind().unwrap_err(), "it exports nothing");
+    }
+
+    #[test]
+    fn imports_are_known_by_name_and_version() {
+        for known in ["simple-nats:client/publisher@0.1.0", "wasi:io/poll@0.2.6"] {
+            assert!(is_provided(known), "{known}");
+        }
+        for unknown in [
+            "simple-nats:client/publisher@0.2.0",
+            "simple-nats:client/database@0.1.0",
+            "wasi:http/types@0.2.6",
+            "wasi:io/poll@0.3.0",
+            "acme:store/kv@1.0.0",
+            "env",
+        ] {
+            assert!(!is_provided(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn core_modules_are_told_from_components() {
+        let check = |bytes: &[u8]| check_kind_of_wasm("x", bytes);
+        assert!(matches!(check(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule { .. })));
+        assert!(matches!(check(b"\x7fELF\0\0\0\0"), Err(LoadError::NotWasm { .. })));
+        assert!(check(b"\0asm\x0d\0\x01\0").is_ok());
+    }
+}

@@ -1,0 +1,138 @@
+//! The connections of one plugin: the same server and options give the same one.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::mailbox::{Event, Mailbox};
+use crate::connection::{
+    Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus,
+    Listener, ServerAddress,
+};
+
+/// How long a connection may take to hand over what is left when it ends.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What decides whether two `connect` calls mean the same connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) servers: Vec<ServerAddress>,
+    pub(super) name: String,
+    pub(super) inbox_prefix: Option<String>,
+    pub(super) no_echo: bool,
+}
+
+/// One connection, under the number by which guests know it.
+#[derive(Clone)]
+pub(super) struct Connected {
+    pub(super) id: u32,
+    pub(super) client: Client,
+    pub(super) inbox_prefix: Arc<str>,
+    events: Arc<Events>,
+}
+
+impl Connected {
+    fn is_closed(&self) -> bool {
+        self.client.status() == ConnectionStatus::Closed
+    }
+
+    /// Events of the connection go to this mailbox too from now on.
+    pub(super) fn notify(&self, mailbox: &Arc<Mailbox>) {
+        let mut mailboxes = self.events.mailboxes.lock();
+        let mailbox = Arc::downgrade(mailbox);
+        if !mailboxes.iter().any(|known| known.ptr_eq(&mailbox)) {
+            mailboxes.push(mailbox);
+        }
+    }
+}
+
+/// All connections of one plugin. They last until the plugin ends.
+#[derive(Default)]
+pub(super) struct Connections {
+    all: tokio::sync::Mutex<Vec<(Key, Connected)>>,
+}
+
+impl Connections {
+    /// Finds the connection for a key, or makes it.
+    pub(super) async fn connect(
+        &self,
+        key: Key,
+        plugin: &str,
+        make_options: impl FnOnce(&Key) -> ConnectionOptions,
+    ) -> Result<Connected, ConnectError> {
+        // Held while connecting: two instances that ask at once get one connection.
+        let mut all = self.all.lock().await;
+        let open = all.iter().find(|(known, connected)| *known == key && !connected.is_closed());
+        if let Some((_, connected)) = open {
+            return Ok(connected.clone());
+        }
+        let id = u32::try_from(all.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let events =
+            Arc::new(Events { id, plugin: plugin.to_owned(), mailboxes: Mutex::default() });
+        let mut options = make_options(&key);
+        options.listener = Some(Arc::clone(&events) as Arc<dyn Listener>);
+        let inbox_prefix = options.inbox_prefix.as_str().into();
+        let client = Client::connect(options).await?;
+        tracing::info!(plugin, server = client.server(), name = client.name(), "connected");
+        let connected = Connected { id, client, inbox_prefix, events };
+        all.push((key, connected.clone()));
+        Ok(connected)
+    }
+
+    /// Whether this key needs a connection more than there may be.
+    pub(super) async fn is_full_for(&self, key: &Key, limit: usize) -> bool {
+        let all = self.all.lock().await;
+        let open = all.iter().filter(|(_, one)| !one.is_closed());
+        open.clone().count() >= limit && !open.clone().any(|(known, _)| known == key)
+    }
+
+    pub(super) async fn all(&self) -> Vec<Connected> {
+        self.all.lock().await.iter().map(|(_, connected)| connected.clone()).collect()
+    }
+}
+
+/// Passes what happens to a connection on to the instances that use it.
+struct Events {
+    id: u32,
+    plugin: String,
+    mailboxes: Mutex<Vec<Weak<Mailbox>>>,
+}
+
+impl Listener for Events {
+    fn event(&self, event: &ConnectionEvent) {
+        self.log(event);
+        for mailbox in self.mailboxes.lock().iter().filter_map(Weak::upgrade) {
+            match event {
+                // Said once what was delivered before has been handled.
+                ConnectionEvent::Drained => mailbox.push_event_in_order(self.id, Event::Drained),
+                event => mailbox.push_event(self.id, Event::Connection(event.clone())),
+            }
+        }
+    }
+}
+
+impl Events {
+    fn log(&self, event: &ConnectionEvent) {
+        let plugin = self.plugin.as_str();
+        match event {
+            ConnectionEvent::Disconnected(reason) => {
+                tracing::warn!(plugin, reason, "disconnected, reconnecting");
+            }
+            ConnectionEvent::Reconnected(server) => tracing::info!(plugin, server, "reconnected"),
+            ConnectionEvent::Closed(reason) => {
+                tracing::info!(plugin, reason, "connection closed");
+            }
+            ConnectionEvent::LameDuck => {
+                tracing::info!(plugin, "the server is going to shut down");
+            }
+            ConnectionEvent::PublishRefused { subject, text } => {
+                tracing::warn!(plugin, subject, text, "publish refused by the server");
+            }
+            ConnectionEvent::ServerError(error) => {
+                tracing::warn!(plugin, %error, "the server reported an error");
+            }
+            other => tracing::debug!(plugin, event = ?other, "connection event"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What can go wrong with a plugin, divided by who is to blame.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A component that can't be loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file can't be read.
+    #[error("read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not WebAssembly at all.
+    #[error("{name} is not a WebAssembly component: it does not begin like one")]
+    NotWasm {
+        /// File or plugin.
+        name: String,
+    },
+    /// A core module, of which there are more around than components.
+    #[error(
+        "{name} is a core WebAssembly module, not a component; build it for the target \
+         wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule {
+        /// File or plugin.
+        name: String,
+    },
+    /// Larger than the limit.
+    #[error("{name} is {size_bytes} bytes; the limit is {limit_bytes}")]
+    TooLarge {
+        /// File or plugin.
+        name: String,
+        /// Its size.
+        size_bytes: u64,
+        /// What is allowed.
+        limit_bytes: u64,
+    },
+    /// It does not compile.
+    #[error("compile {name}: {source:#}")]
+    Compile {
+        /// File or plugin.
+        name: String,
+        /// Why.
+        source: wasmtime::Error,
+    },
+    /// It exports neither a plugin's interfaces nor a command's.
+    #[error(
+        "{name} is not a simple-nats plugin: {missing}; a plugin exports \
+         simple-nats:client/lifecycle@0.1.0 and simple-nats:client/handler@0.1.0, \
+         a command exports wasi:cli/run"
+    )]
+    WrongWorld {
+        /// File or plugin.
+        name: String,
+        /// What it exports instead.
+        missing: String,
+    },
+    /// It needs what this host does not have.
+    #[error(
+        "{name} imports {}, which this host does not provide; it provides \
+         simple-nats:client@0.1.0 and WASI 0.2", imports.join(", ")
+    )]
+    UnknownImport {
+        /// File or plugin.
+        name: String,
+        /// The interfaces.
+        imports: Vec<String>,
+    },
+    /// The interfaces have the right names and other functions or types.
+    #[error("{name} does not fit this host's interfaces: {source:#}")]
+    Mismatch {
+        /// File or plugin.
+        name: String,
+        /// Which function or type.
+        source: wasmtime::Error,
+    },
+    /// The engine does not work on this machine.
+    #[error("set up the WebAssembly engine: {0:#}")]
+    Engine(wasmtime::Error),
+    /// The cache for compiled components can't be used.
+    #[error("open the cache for compiled components: {0:#}")]
+    Cache(wasmtime::Error),
+    /// No thread could be had.
+    #[error("start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// An instance has ended in a way that is the guest's own doing.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GuestError {
+    /// `start` answered an error.
+    #[error("start failed: {0}")]
+    Start(String),
+    /// It trapped.
+    #[error("trap in {during}: {source:?}")]
+    Trap {
+        /// Which export was running.
+        during: &'static str,
+        /// Reason and WebAssembly backtrace.
+        source: wasmtime::Error,
+    },
+    /// It ran or waited longer than a callback may.
+    #[error("{during} took longer than {limit:?}")]
+    Timeout {
+        /// Which export was running.
+        during: &'static str,
+        /// What is allowed.
+        limit: Duration,
+    },
+}
+
+impl GuestError {
+    /// The reason without a backtrace, on one line: for those who are only told.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Trap { during, source } => match source.downcast_ref::<wasmtime::Trap>() {
+                Some(trap) => format!("trap in {during}: {trap}"),
+                None => format!("trap in {during}: {}", source.root_cause()),
+            },
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `simple-nats:client/publisher`, written by hand: strings and lists are read
+//! where they lie in the guest's memory and go straight into the connection's
+//! output.
+
+use std::future::ready;
+
+use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use crate::connection::Client;
+use crate::plugin::bindings::types::Error;
+use crate::plugin::state::State;
+use crate::protocol::{Headers, SessionError, Subject};
+
+/// What a host function answers.
+type Answer = wasmtime::Result<(Result<(), Error>,)>;
+type Pending<'a> = Box<dyn Future<Output = Answer> + Send + 'a>;
+
+/// A `header` that is still in the guest's memory.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct HeaderInGuest {
+    name: WasmStr,
+    value: WasmList<u8>,
+}
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance("simple-nats:client/publisher@0.1.0")?;
+    instance.func_wrap_async(
+        "publish",
+        |store: StoreContextMut<'_, State>,
+         (client, subject, payload): (u32, WasmStr, WasmList<u8>)|
+         -> Pending<'_> {
+            answer(publish(&store, client, &subject, None, &Headers::new(), &payload))
+        },
+    )?;
+    instance.func_wrap_async(
+        "publish-with",
+        |mut store: StoreContextMut<'_, State>,
+         (client, subject, reply_to, headers, payload): (
+            u32,
+            WasmStr,
+            Option<WasmStr>,
+            WasmList<HeaderInGuest>,
+            WasmList<u8>,
+        )|
+         -> Pending<'_> {
+            let outcome = read_headers(&mut store, &headers).and_then(|headers| match headers {
+                Ok(headers) => {
+                    publish(&store, client, &subject, reply_to.as_ref(), &headers, &payload)
+                }
+                Err(error) => Ok(Outcome::Done(Err(error))),
+            });
+            answer(outcome)
+        },
+    )
+}
+
+/// How far a publish got without waiting.
+enum Outcome {
+    Done(Result<(), Error>),
+    /// There is no room; the message is copied, to be sent when there is.
+    Full(Box<Waiting>),
+}
+
+struct Waiting {
+    client: Client,
+    subject: String,
+    reply_to: Option<String>,
+    headers: Headers,
+    payload: Vec<u8>,
+}
+
+fn answer<'a>(outcome: wasmtime::Result<Outcome>) -> Pending<'a> {
+    match outcome {
+        Ok(Outcome::Done(result)) => Box::new(ready(Ok((result,)))),
+        Ok(Outcome::Full(waiting)) => Box::new(async move { Ok((waiting.send().await,)) }),
+        Err(error) => Box::new(ready(Err(error))),
+    }
+}
+
+/// Publishes what lies in the guest's memory.
+fn publish(
+    store: &StoreContextMut<'_, State>,
+    client: u32,
+    subject: &WasmStr,
+    reply_to: Option<&WasmStr>,
+    headers: &Headers,
+    payload: &WasmList<u8>,
+) -> wasmtime::Result<Outcome> {
+    let subject = subject.to_str(store)?;
+    let reply_to = reply_to.map(|reply_to| reply_to.to_str(store)).transpose()?;
+    let payload = payload.as_le_slice(store);
+    let state = store.data();
+    let Some(client) = state.client(client) else {
+        return Ok(Outcome::Done(Err(Error::UnknownClient(client))));
+    };
+    let sent = state
+        .check_publish(&subject, headers.as_bytes().len().saturating_add(payload.len()))
+        .and_then(|subject| {
+            let reply_to = reply_to.as_deref().map(Subject::new).transpose()?;
+            Ok(client.publish(subject, reply_to, headers.as_bytes(), payload))
+        });
+    Ok(match sent {
+        Ok(Err(SessionError::BufferFull { .. })) => Outcome::Full(Box::new(Waiting {
+            client: client.clone(),
+            subject: subject.into_owned(),
+            reply_to: reply_to.map(|reply_to| reply_to.into_owned()),
+            headers: headers.clone(),
+            payload: payload.to_vec(),
+        })),
+        Ok(result) => Outcome::Done(result.map_err(Error::from)),
+        Err(error) => Outcome::Done(Err(error)),
+    })
+}
+
+fn read_headers(
+    store: &mut StoreContextMut<'_, State>,
+    list: &WasmList<HeaderInGuest>,
+) -> wasmtime::Result<Result<Headers, Error>> {
+    let mut headers = Headers::new();
+    if list.len() == 0 {
+        return Ok(Ok(headers));
+    }
+    if list.len() > crate::protocol::MAX_HEADER_FIELDS {
+        return Ok(Err(super::client::quota("header fields", crate::protocol::MAX_HEADER_FIELDS)));
+    }
+    let fields = list.iter(store.as_context_mut())?.collect::<wasmtime::Result<Vec<_>>>()?;
+    for field in fields {
+        let name = field.name.to_str(&*store)?;
+        if let Err(error) = headers.push(&name, field.value.as_le_slice(&*store)) {
+            return Ok(Err(error.into()));
+        }
+    }
+    Ok(Ok(headers))
+}
+
+impl Waiting {
+    /// Sends when there is room. Without a server there will be none for now.
+    async fn send(self: Box<Self>) -> Result<(), Error> {
+        let subject = Subject::new(&self.subject)?;
+        let reply_to = self.reply_to.as_deref().map(Subject::new).transpose()?;
+        super::when_room(&self.client, || {
+            self.client.publish(subject, reply_to, self.headers.as_bytes(), &self.payload)
+        })
+        .await
+    }
+}
+
+impl State {
+    /// Whether this instance may publish so much to this subject.
+    pub(super) fn check_publish<'a>(
+        &self,
+        subject: &'a str,
+        size: usize,
+    ) -> Result<Subject<'a>, Error> {
+        let parsed = Subject::new(subject)?;
+        let settings = self.settings();
+        if size > settings.limits.max_payload_bytes {
+            return Err(Error::PayloadTooLarge(settings.limits.max_payload_bytes as u64));
+        }
+        let denied = settings.policy.may_publish(parsed);
+        if denied.is_err() && !self.is_reply_in_hand(subject) {
+            denied?;
+        }
+        Ok(parsed)
+    }
+
+    /// Answering the message in hand needs no permission of its own.
+    fn is_reply_in_hand(&self, subject: &str) -> bool {
+        let reply_to = self.in_hand.as_ref().and_then(|(_, message)| message.reply_to());
+        reply_to == Some(subject.as_bytes())
+    }
+}

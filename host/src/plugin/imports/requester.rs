@@ -1,0 +1,175 @@
+//! `simple-nats:client/requester`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::client::quota;
+use crate::connection::{Answer, Client, Receiver};
+use crate::plugin::bindings::requester::{Host, RequestOptions};
+use crate::plugin::bindings::types::{Error, Header, Message as GuestMessage};
+use crate::plugin::mailbox::{Delivery, Mailbox};
+use crate::plugin::state::State;
+use crate::protocol::{self, EndReason, Headers, Message, RequestId, Subject};
+
+/// How long a request waits that names no time.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Host for State {
+    async fn request(
+        &mut self,
+        client: u32,
+        subject: String,
+        payload: Vec<u8>,
+        options: RequestOptions,
+    ) -> Result<u64, Error> {
+        let connection = self.known(client)?.client.clone();
+        self.ids.request += 1;
+        let id = self.ids.request;
+        let receiver = Arc::new(ToMailbox { client, mailbox: Arc::clone(&self.mailbox) });
+        let request = self.prepare(&subject, &payload, options)?;
+        self.mailbox.expect_reply();
+        match request.send(&connection, receiver, id).await {
+            Ok(request) => {
+                self.requests.insert(id, (client, request));
+                Ok(id)
+            }
+            Err(error) => {
+                self.mailbox.forget_request(id);
+                Err(error)
+            }
+        }
+    }
+
+    fn cancel_request(&mut self, id: u64) {
+        let Some((client, request)) = self.requests.remove(&id) else { return };
+        if let Some(client) = self.client(client) {
+            client.cancel_request(request);
+        }
+        self.mailbox.forget_request(id);
+    }
+
+    async fn request_and_wait(
+        &mut self,
+        client: u32,
+        subject: String,
+        payload: Vec<u8>,
+        options: RequestOptions,
+    ) -> Result<Vec<GuestMessage>, Error> {
+        let connection = self.known(client)?.client.clone();
+        let (answers, mut arrived) = mpsc::unbounded_channel();
+        let receiver = Arc::new(ToWaiter { answers });
+        let request = self.prepare(&subject, &payload, options)?;
+        let request = request.send(&connection, receiver, 0).await?;
+        let _guard = CancelOnDrop { client: &connection, request };
+        let mut messages = Vec::new();
+        while let Some((answer, last)) = arrived.recv().await {
+            messages.extend(super::answer_for_guest(client, &answer)?);
+            if last {
+                break;
+            }
+        }
+        Ok(messages)
+    }
+}
+
+/// A request that is checked and may be sent.
+struct Request<'a> {
+    subject: Subject<'a>,
+    headers: Headers,
+    payload: &'a [u8],
+    options: protocol::RequestOptions,
+}
+
+impl State {
+    fn prepare<'a>(
+        &self,
+        subject: &'a str,
+        payload: &'a [u8],
+        options: RequestOptions,
+    ) -> Result<Request<'a>, Error> {
+        let headers = block(&options.headers)?;
+        let size = headers.as_bytes().len().saturating_add(payload.len());
+        let subject = self.check_publish(subject, size)?;
+        let limit = self.settings().limits.max_requests;
+        if self.requests.len() >= limit {
+            return Err(quota("requests in flight", limit));
+        }
+        let duration = |ms: u32| Duration::from_millis(ms.into());
+        let options = protocol::RequestOptions {
+            timeout: options.timeout_ms.map_or(DEFAULT_TIMEOUT, duration),
+            max_replies: options.max_replies,
+            stall: options.stall_ms.map(duration),
+        };
+        Ok(Request { subject, headers, payload, options })
+    }
+}
+
+impl Request<'_> {
+    async fn send(
+        &self,
+        client: &Client,
+        receiver: Arc<dyn Receiver>,
+        token: u64,
+    ) -> Result<RequestId, Error> {
+        super::when_room(client, || {
+            let (headers, receiver) = (self.headers.as_bytes(), Arc::clone(&receiver));
+            client.request(self.subject, headers, self.payload, &self.options, receiver, token)
+        })
+        .await
+    }
+}
+
+fn block(fields: &[Header]) -> Result<Headers, Error> {
+    let mut headers = Headers::new();
+    for field in fields {
+        headers.push(&field.name, &field.value)?;
+    }
+    Ok(headers)
+}
+
+/// Answers that go to `handler.on-reply`, by way of the mailbox.
+struct ToMailbox {
+    client: u32,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Receiver for ToMailbox {
+    fn reply(&self, id: u64, answer: Answer, last: bool) {
+        self.mailbox.push_urgent(Delivery::Reply { client: self.client, id, answer, last });
+    }
+
+    fn message(&self, _: u64, _: Message, _: bool) {}
+
+    fn subscription_ended(&self, _: u64, _: EndReason) {}
+}
+
+/// Answers that a suspended guest waits for. Their number is bounded by the
+/// request's own limits, their size by the server's.
+struct ToWaiter {
+    answers: mpsc::UnboundedSender<(Answer, bool)>,
+}
+
+impl Receiver for ToWaiter {
+    fn reply(&self, _: u64, answer: Answer, last: bool) {
+        // The waiter may be gone; the guard cancels the request then.
+        let _ = self.answers.send((answer, last));
+    }
+
+    fn message(&self, _: u64, _: Message, _: bool) {}
+
+    fn subscription_ended(&self, _: u64, _: EndReason) {}
+}
+
+/// A guest that is given up while it waits leaves no request behind.
+struct CancelOnDrop<'a> {
+    client: &'a Client,
+    request: RequestId,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.client.cancel_request(self.request);
+    }
+}

@@ -1,0 +1,76 @@
+//! `simple-nats:client/subscriber`.
+
+use std::sync::Arc;
+
+use super::client::quota;
+use crate::plugin::bindings::subscriber::{Host, PendingCounts};
+use crate::plugin::bindings::types::Error;
+use crate::plugin::state::State;
+use crate::plugin::subscriptions::Subscription;
+use crate::protocol::{QueueGroup, SubjectPattern};
+
+impl Host for State {
+    fn subscribe(
+        &mut self,
+        client: u32,
+        subject: String,
+        queue_group: Option<String>,
+    ) -> Result<u64, Error> {
+        let connected = self.known(client)?;
+        let pattern = SubjectPattern::new(&subject)?;
+        let queue = queue_group.as_deref().map(QueueGroup::new).transpose();
+        let queue = queue.map_err(|error| Error::NameInvalid(error.to_string()))?;
+        let is_own_inbox = subject
+            .strip_prefix(&*connected.inbox_prefix)
+            .is_some_and(|rest| rest.starts_with(".inbox."));
+        if !is_own_inbox {
+            self.settings().policy.may_subscribe(pattern)?;
+        }
+        let adopted =
+            self.orphans.iter().position(|one| one.is(client, &subject, queue_group.as_deref()));
+        let subscription = match adopted {
+            Some(index) => self.orphans.remove(index),
+            None => {
+                let limit = self.settings().limits.max_subscriptions;
+                if self.subscriptions.len() >= limit {
+                    return Err(quota("subscriptions", limit));
+                }
+                let connection = (client, &connected.client);
+                let all = &self.plugin.subscriptions;
+                all.subscribe(connection, pattern, queue, &self.mailbox)?
+            }
+        };
+        let sid = subscription.sid;
+        self.subscriptions.insert(sid, subscription);
+        Ok(sid)
+    }
+
+    fn unsubscribe(&mut self, sid: u64, max_messages: Option<u64>) -> Result<(), Error> {
+        let subscription = self.subscription(sid)?;
+        match max_messages.filter(|&max| max > 0) {
+            None => {
+                subscription.leave(&self.mailbox);
+                self.subscriptions.remove(&sid);
+            }
+            Some(max) => subscription.end_after(max),
+        }
+        Ok(())
+    }
+
+    fn drain_subscription(&mut self, sid: u64) -> Result<(), Error> {
+        Ok(self.subscription(sid)?.drain()?)
+    }
+
+    fn pending(&mut self, sid: u64) -> Result<PendingCounts, Error> {
+        let counts = self.subscription(sid)?.counts();
+        let (messages, bytes) = self.mailbox.pending_of(sid);
+        let delivered = counts.arrived.saturating_sub(counts.dropped).saturating_sub(messages);
+        Ok(PendingCounts { messages, bytes, delivered, dropped: counts.dropped })
+    }
+}
+
+impl State {
+    fn subscription(&self, sid: u64) -> Result<Arc<Subscription>, Error> {
+        self.subscriptions.get(&sid).cloned().ok_or(Error::UnknownSubscription(sid))
+    }
+}

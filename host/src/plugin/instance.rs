@@ -1,0 +1,180 @@
+//! One instance of a plugin, from its `start` to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::TypedFunc;
+use wasmtime::{Store, UpdateDeadline};
+
+use super::bindings::Guest;
+use super::error::GuestError;
+use super::imports;
+use super::loaded::Loaded;
+use super::mailbox::{Delivery, Mailbox, Wait};
+use super::progress::Progress;
+use super::state::{Inheritance, Shared, State};
+use super::stdio;
+
+/// An instance that serves.
+pub(super) struct Instance {
+    store: Store<State>,
+    guest: Guest,
+    batch: Option<TypedFunc<(), ()>>,
+    progress: Arc<Progress>,
+    callback_timeout: Duration,
+}
+
+impl Instance {
+    /// Instantiates and runs `start`. If that fails, the inheritance comes back
+    /// with the error, for the next try.
+    pub(super) async fn start(
+        loaded: &Loaded,
+        plugin: &Arc<Shared>,
+        mailbox: &Arc<Mailbox>,
+        inheritance: Inheritance,
+    ) -> Result<Self, (GuestError, Inheritance)> {
+        let limits = plugin.settings.limits;
+        let wasi = stdio::plugin_context(&plugin.settings);
+        let state = State::new(Arc::clone(plugin), Arc::clone(mailbox), wasi, inheritance);
+        let mut store = new_store(loaded, state, Some(limits.callback_cpu_time));
+        let progress = Arc::clone(&store.data().progress);
+        let begin = async {
+            let trap = |source| GuestError::Trap { during: "start", source };
+            let instance = loaded.pre.instantiate_async(&mut store).await.map_err(trap)?;
+            let guest = Guest::new(&mut store, &instance).map_err(trap)?;
+            let batch = loaded
+                .batch
+                .as_ref()
+                .map(|index| instance.get_typed_func(&mut store, index))
+                .transpose()
+                .map_err(trap)?;
+            let started = guest
+                .simple_nats_client_lifecycle()
+                .call_start(&mut store)
+                .await
+                .map_err(trap)?;
+            started.map_err(GuestError::Start)?;
+            Ok((guest, batch))
+        };
+        let during = "start";
+        let outcome = match progress.watch(limits.start_timeout, begin).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(GuestError::Timeout { during, limit: limits.start_timeout }),
+        };
+        match outcome {
+            Ok((guest, batch)) => {
+                store.data_mut().drop_orphans();
+                let callback_timeout = limits.callback_timeout;
+                Ok(Self { store, guest, batch, progress, callback_timeout })
+            }
+            Err(error) => Err((error, store.data_mut().leave())),
+        }
+    }
+
+    /// Handles deliveries until the host is stopping and none are left.
+    pub(super) async fn serve(&mut self) -> Result<(), GuestError> {
+        let mailbox = Arc::clone(&self.store.data().mailbox);
+        while mailbox.wait(None).await != Wait::Stopped {
+            if let Some(batch) = &self.batch {
+                self.progress.advance();
+                let call = batch.call_async(&mut self.store, ());
+                finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
+                self.store.data_mut().in_hand = None;
+            } else {
+                self.push().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls the handler for one delivery.
+    async fn push(&mut self) -> Result<(), GuestError> {
+        let Some(delivery) = self.store.data_mut().take() else { return Ok(()) };
+        let handler = self.guest.simple_nats_client_handler();
+        let (progress, limit) = (&self.progress, self.callback_timeout);
+        let store = &mut self.store;
+        match delivery {
+            Delivery::Message(incoming) => {
+                let message = imports::message_for_guest(&incoming);
+                drop(incoming);
+                let call = handler.call_on_message(&mut *store, &message);
+                let outcome = finish("on-message", progress, limit, call).await?;
+                if let Err(reason) = outcome {
+                    store.data_mut().handler_failed(&reason);
+                }
+            }
+            Delivery::Reply { client, id, answer, last } => {
+                let answer = imports::answer_for_guest(client, &answer);
+                let answer = answer.as_ref().map(Option::as_ref);
+                let call = handler.call_on_reply(&mut *store, id, answer, last);
+                finish("on-reply", progress, limit, call).await?;
+            }
+            Delivery::Event { client, event } => {
+                let event = imports::event_for_guest(&event);
+                let call = handler.call_on_event(&mut *store, client, &event);
+                finish("on-event", progress, limit, call).await?;
+            }
+            Delivery::Timer(id) => {
+                let call = handler.call_on_timer(&mut *store, id);
+                finish("on-timer", progress, limit, call).await?;
+            }
+        }
+        store.data_mut().in_hand = None;
+        Ok(())
+    }
+
+    /// Runs `stop`.
+    pub(super) async fn stop(&mut self) -> Result<(), GuestError> {
+        self.progress.advance();
+        let call = self.guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
+        finish("stop", &self.progress, self.callback_timeout, call).await
+    }
+
+    /// Ends an instance that has failed: whoever waits for an answer to the
+    /// message in hand is told.
+    pub(super) fn fail(mut self, error: &GuestError) -> Inheritance {
+        let state = self.store.data_mut();
+        state.answer_error(&error.summary());
+        state.leave()
+    }
+
+    /// Ends an instance that has stopped.
+    pub(super) fn end(mut self) {
+        let state = self.store.data_mut();
+        let left = state.leave();
+        state.orphans = left.subscriptions;
+        state.drop_orphans();
+    }
+}
+
+/// Waits for a call into the guest, but not for ever.
+async fn finish<T>(
+    during: &'static str,
+    progress: &Progress,
+    limit: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, GuestError> {
+    match progress.watch(limit, call).await {
+        Ok(result) => result.map_err(|source| GuestError::Trap { during, source }),
+        Err(_) => Err(GuestError::Timeout { during, limit }),
+    }
+}
+
+/// A store whose guest is bounded in memory, yields at each tick, and traps when
+/// one callback has used up its processor time.
+pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration>) -> Store<State> {
+    let progress = Arc::clone(&state.progress);
+    let mut store = Store::new(loaded.pre.engine(), state);
+    store.limiter(State::limiter);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        let used = progress.slice();
+        match cpu_time {
+            Some(limit) if used >= limit => Err(wasmtime::Error::msg(format!(
+                "a callback used more than {limit:?} of processor time"
+            ))),
+            _ => Ok(UpdateDeadline::Yield(1)),
+        }
+    });
+    store
+}

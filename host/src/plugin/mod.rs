@@ -1,0 +1,32 @@
+//! Plugins: WebAssembly components, their instances, and what they may call.
+//!
+//! [`Host`] loads components and runs them. Policy is asked for everything a
+//! guest wants; connections are made and driven below. Nothing here knows of
+//! files of settings or of a command line.
+
+mod bindings;
+mod command;
+mod component;
+mod connections;
+mod engine;
+mod error;
+mod host;
+mod imports;
+mod instance;
+mod loaded;
+mod mailbox;
+mod progress;
+mod settings;
+mod shard;
+mod state;
+mod stdio;
+mod subscriptions;
+mod supervisor;
+mod timers;
+
+pub use component::{Interfaces, Kind, MAX_COMPONENT_BYTES, inspect};
+pub use engine::{CompileCache, TICK};
+pub use error::{GuestError, LoadError};
+pub use host::{Host, HostOptions, Plugin, Program, StartError};
+pub use mailbox::MailboxLimits;
+pub use settings::{ClientName, ComponentSource, Limits, PluginSettings};

@@ -1,0 +1,151 @@
+//! What a plugin is run with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::mailbox::MailboxLimits;
+use crate::policy::Policy;
+use crate::protocol::{SubjectError, check_client_name, check_inbox_prefix};
+
+/// A plugin or command as its operator wants it run.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PluginSettings {
+    /// What logs and errors call it.
+    pub name: String,
+    /// Its component.
+    pub component: ComponentSource,
+    /// Name of its connections.
+    pub client_name: ClientName,
+    /// Overrides the prefix that follows from the name.
+    pub inbox_prefix: Option<String>,
+    /// What it may do.
+    pub policy: Policy,
+    /// How much it may use.
+    pub limits: Limits,
+    /// How many instances serve at once; at least 1.
+    pub instances: usize,
+    /// Arguments of a command, without the program's name.
+    pub arguments: Vec<String>,
+    /// Environment variables it sees.
+    pub environment: Vec<(String, String)>,
+    /// A message whose handler failed or trapped is answered with an error, if
+    /// it asked for an answer.
+    pub answer_errors: bool,
+}
+
+impl PluginSettings {
+    /// Everything at its default: may do nothing, one instance.
+    pub fn new(name: impl Into<String>, component: ComponentSource) -> Self {
+        Self {
+            name: name.into(),
+            component,
+            client_name: ClientName::generate(),
+            inbox_prefix: None,
+            policy: Policy::deny_all(),
+            limits: Limits::default(),
+            instances: 1,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            answer_errors: true,
+        }
+    }
+
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// With the name that can't be used.
+    pub fn check(&self) -> Result<(), SubjectError> {
+        check_client_name(&self.client_name.name)?;
+        self.inbox_prefix.as_deref().map_or(Ok(()), check_inbox_prefix)
+    }
+}
+
+/// Where a component is.
+#[derive(Clone)]
+pub enum ComponentSource {
+    /// In this file.
+    File(PathBuf),
+    /// In memory.
+    Bytes(Arc<[u8]>),
+}
+
+/// A client name, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientName {
+    /// The name.
+    pub name: String,
+    /// A generated name is unique; a chosen one may run on many hosts at once.
+    pub is_generated: bool,
+}
+
+impl ClientName {
+    /// A random one.
+    pub fn generate() -> Self {
+        Self { name: Uuid::new_v4().to_string(), is_generated: true }
+    }
+
+    /// One that somebody chose.
+    pub fn chosen(name: impl Into<String>) -> Self {
+        Self { name: name.into(), is_generated: false }
+    }
+
+    /// `requests.NAME` if the name is unique by itself, else with a token that
+    /// makes it so.
+    pub(super) fn inbox_prefix(&self) -> String {
+        if self.is_generated {
+            return format!("requests.{}", self.name);
+        }
+        let token = Uuid::new_v4().simple().to_string();
+        format!("requests.{}.{}", self.name, token.get(..16).unwrap_or(&token))
+    }
+}
+
+/// How much a plugin may use.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes.
+    pub max_memory_bytes: usize,
+    /// Elements of each table of one instance.
+    pub max_table_elements: usize,
+    /// Bounds `start`, connecting included.
+    pub start_timeout: Duration,
+    /// Bounds one callback, waits included.
+    pub callback_timeout: Duration,
+    /// Bounds the processor time of one callback.
+    pub callback_cpu_time: Duration,
+    /// Subscriptions of one instance.
+    pub max_subscriptions: usize,
+    /// Requests of one instance that wait for an answer.
+    pub max_requests: usize,
+    /// Timers of one instance.
+    pub max_timers: usize,
+    /// Connections of the plugin.
+    pub max_connections: usize,
+    /// Headers and payload of one message, in bytes; the server has a limit too.
+    pub max_payload_bytes: usize,
+    /// What may wait for one instance.
+    pub mailbox: MailboxLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_memory_bytes: 256 << 20,
+            max_table_elements: 100_000,
+            start_timeout: Duration::from_secs(30),
+            callback_timeout: Duration::from_secs(30),
+            callback_cpu_time: Duration::from_secs(5),
+            max_subscriptions: 10_000,
+            max_requests: 65_536,
+            max_timers: 10_000,
+            max_connections: 16,
+            max_payload_bytes: 64 << 20,
+            mailbox: MailboxLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What an instance's store holds: its view of the plugin, and the guest's limits.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
+use super::mailbox::{Delivery, Event, Mailbox};
+use super::progress::Progress;
+use super::settings::PluginSettings;
+use super::subscriptions::{Subscription, Subscriptions};
+use crate::connection::{Client, ServerAddress};
+use crate::protocol::{Headers, Message, RequestId, Subject};
+
+/// What all instances of a plugin have in common.
+pub(super) struct Shared {
+    pub(super) settings: PluginSettings,
+    /// What a guest gets that names no server.
+    pub(super) servers: Vec<ServerAddress>,
+    pub(super) connections: Connections,
+    pub(super) subscriptions: Subscriptions,
+}
+
+/// One instance's data, reached by its imports.
+pub(super) struct State {
+    pub(super) plugin: Arc<Shared>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) progress: Arc<Progress>,
+    /// The connections it has asked for, by their number less one.
+    pub(super) connections: Vec<Option<Connected>>,
+    pub(super) subscriptions: FxHashMap<u64, Arc<Subscription>>,
+    /// Subscriptions of the instance before, which `start` may take up.
+    pub(super) orphans: Vec<Arc<Subscription>>,
+    pub(super) requests: FxHashMap<u64, (u32, RequestId)>,
+    pub(super) ids: Ids,
+    /// The message being handled, if somebody waits for an answer to it.
+    pub(super) in_hand: Option<(u32, Message)>,
+    pub(super) limits: StoreLimits,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+/// Numbers that are not used twice, not even by the instance after.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ids {
+    pub(super) request: u64,
+    pub(super) timer: u64,
+}
+
+impl State {
+    pub(super) fn new(
+        plugin: Arc<Shared>,
+        mailbox: Arc<Mailbox>,
+        wasi: WasiCtx,
+        inheritance: Inheritance,
+    ) -> Self {
+        let limits = &plugin.settings.limits;
+        let store_limits = StoreLimitsBuilder::new()
+            .memory_size(limits.max_memory_bytes)
+            .table_elements(limits.max_table_elements)
+            .build();
+        Self {
+            plugin,
+            mailbox,
+            progress: Arc::default(),
+            connections: Vec::new(),
+            subscriptions: FxHashMap::default(),
+            orphans: inheritance.subscriptions,
+            requests: FxHashMap::default(),
+            ids: inheritance.ids,
+            in_hand: None,
+            limits: store_limits,
+            wasi,
+            table: ResourceTable::new(),
+        }
+    }
+
+    pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.limits
+    }
+
+    pub(super) fn settings(&self) -> &PluginSettings {
+        &self.plugin.settings
+    }
+
+    /// The connection with this number, if this instance has asked for it.
+    pub(super) fn connection(&self, id: u32) -> Option<&Connected> {
+        let index = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.connections.get(index)?.as_ref()
+    }
+
+    pub(super) fn client(&self, id: u32) -> Option<&Client> {
+        self.connection(id).map(|connected| &connected.client)
+    }
+
+    /// Takes the next delivery: the one before is handled with this.
+    pub(super) fn take(&mut self) -> Option<Delivery> {
+        loop {
+            self.in_hand = None;
+            let delivery = self.mailbox.take()?;
+            self.progress.advance();
+            match &delivery {
+                Delivery::Message(incoming) => {
+                    if incoming.message.reply_to().is_some() {
+                        self.in_hand = Some((incoming.client, incoming.message.clone()));
+                    }
+                }
+                Delivery::Reply { id, last: true, .. } => {
+                    self.requests.remove(id);
+                }
+                Delivery::Event { client, event } => match **event {
+                    Event::SubscriptionEnded { sid, .. } => {
+                        self.subscriptions.remove(&sid);
+                    }
+                    Event::Drained => {
+                        self.finish_drain(*client);
+                        continue;
+                    }
+                    _ => {}
+                },
+                Delivery::Reply { .. } | Delivery::Timer(_) => {}
+            }
+            return Some(delivery);
+        }
+    }
+
+    /// Everything delivered was handled: what is left is to see everything
+    /// published to the server, and to say so.
+    fn finish_drain(&self, id: u32) {
+        let (Some(client), mailbox) = (self.client(id).cloned(), Arc::clone(&self.mailbox)) else {
+            return;
+        };
+        tokio::spawn(async move {
+            // A connection that breaks now has nothing left to lose by closing.
+            let _ = client.flush(CLOSE_TIMEOUT).await;
+            mailbox.push_event(id, Event::Connection(crate::connection::ConnectionEvent::Drained));
+            client.close(CLOSE_TIMEOUT).await;
+        });
+    }
+
+    /// The handler of the message in hand failed: tells its requester.
+    pub(super) fn answer_error(&mut self, reason: &str) {
+        let Some((client, message)) = self.in_hand.take() else { return };
+        if !self.settings().answer_errors {
+            return;
+        }
+        let reply_to = message.reply_to().and_then(|subject| std::str::from_utf8(subject).ok());
+        let (Some(client), Some(reply_to)) = (self.client(client), reply_to) else { return };
+        let Ok(reply_to) = Subject::new(reply_to) else { return };
+        let mut headers = Headers::new();
+        let pushed = headers
+            .push("Nats-Service-Error", one_line(reason).as_bytes())
+            .and_then(|()| headers.push("Nats-Service-Error-Code", b"500"));
+        if pushed.is_err() {
+            return;
+        }
+        if let Err(error) = client.publish(reply_to, None, headers.as_bytes(), b"") {
+            tracing::debug!(plugin = self.settings().name, %error, "error reply not sent");
+        }
+    }
+
+    /// Ends what must not outlive the instance, and passes on what may.
+    pub(super) fn leave(&mut self) -> Inheritance {
+        for (_, (client, request)) in std::mem::take(&mut self.requests) {
+            if let Some(client) = self.client(client) {
+                client.cancel_request(request);
+            }
+        }
+        self.mailbox.forget_instance();
+        let mut subscriptions: Vec<_> =
+            std::mem::take(&mut self.subscriptions).into_values().collect();
+        subscriptions.append(&mut self.orphans);
+        // The order in which equal ones are taken up again.
+        subscriptions.sort_by_key(|subscription| subscription.sid);
+        Inheritance { subscriptions, ids: self.ids }
+    }
+
+    /// `start` has returned: what it did not take up ends.
+    pub(super) fn drop_orphans(&mut self) {
+        for orphan in std::mem::take(&mut self.orphans) {
+            orphan.leave(&self.mailbox);
+        }
+    }
+}
+
+/// What a fresh instance gets from the one before.
+#[derive(Default)]
+pub(super) struct Inheritance {
+    pub(super) subscriptions: Vec<Arc<Subscription>>,
+    pub(super) ids: Ids,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// A guest's text as a header value: on one line, and not endless.
+fn one_line(text: &str) -> String {
+    const MAX_CHARS: usize = 512;
+    text.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,214 @@
+//! The subscriptions of one plugin, shared out between its instances.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::mailbox::{Event, Incoming, Mailbox};
+use crate::connection::{Answer, Client, Receiver};
+use crate::protocol::{EndReason, Message, QueueGroup, SessionError, Sid, SubjectPattern};
+
+/// One subscription at the server, for one or more instances of a plugin.
+pub(super) struct Subscription {
+    /// The number by which guests know it.
+    pub(super) sid: u64,
+    pub(super) client_id: u32,
+    client: Client,
+    subject: String,
+    queue: Option<String>,
+    /// The number by which the connection knows it, once it does.
+    remote: Mutex<Option<Sid>>,
+    members: Mutex<Members>,
+    delivered: AtomicU64,
+    dropped: AtomicU64,
+    /// Messages dropped since the mailbox was last found to have room.
+    episode: AtomicU64,
+    /// No further message comes.
+    ended: AtomicBool,
+}
+
+#[derive(Default)]
+struct Members {
+    mailboxes: Vec<Arc<Mailbox>>,
+    turn: usize,
+}
+
+/// Counts of one subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) arrived: u64,
+    pub(super) dropped: u64,
+}
+
+impl Subscription {
+    pub(super) fn is(&self, client_id: u32, subject: &str, queue: Option<&str>) -> bool {
+        self.client_id == client_id
+            && self.subject == subject
+            && self.queue.as_deref() == queue
+            && !self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        Counts { arrived: self.delivered.load(Ordering::Relaxed), dropped }
+    }
+
+    fn has_member(&self, mailbox: &Arc<Mailbox>) -> bool {
+        self.members.lock().mailboxes.iter().any(|member| Arc::ptr_eq(member, mailbox))
+    }
+
+    /// Ends it for one instance: nothing of it that waits is delivered any more.
+    /// The last one to leave ends it at the server.
+    pub(super) fn leave(&self, mailbox: &Arc<Mailbox>) {
+        let deserted = {
+            let mut members = self.members.lock();
+            members.mailboxes.retain(|member| !Arc::ptr_eq(member, mailbox));
+            members.mailboxes.is_empty()
+        };
+        if deserted {
+            self.end(None);
+        }
+        mailbox.discard(|incoming| incoming.sid == self.sid);
+    }
+
+    /// Ends it after so many deliveries since it began; at once, if there were
+    /// as many.
+    pub(super) fn end_after(&self, max: u64) {
+        if self.end(Some(max)) {
+            let arrived = self.delivered.load(Ordering::Relaxed);
+            let reason = format!("it has had its maximum: {arrived} messages of {max}");
+            self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
+        }
+    }
+
+    fn end(&self, max: Option<u64>) -> bool {
+        let Some(remote) = *self.remote.lock() else { return false };
+        // An error says that it has ended already; then everybody was told.
+        let ended = self.client.unsubscribe(remote, max).unwrap_or(false);
+        if ended {
+            self.ended.store(true, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    /// Ends it at the server; what was sent before is still delivered.
+    pub(super) fn drain(&self) -> Result<(), SessionError> {
+        match *self.remote.lock() {
+            Some(remote) => self.client.drain_subscription(remote),
+            None => Ok(()),
+        }
+    }
+
+    /// The member whose turn it is, or, if there is more than one, the one with
+    /// the least to do beginning with that.
+    fn choose(&self) -> Option<Arc<Mailbox>> {
+        let mut members = self.members.lock();
+        let count = members.mailboxes.len();
+        if count <= 1 {
+            return members.mailboxes.first().cloned();
+        }
+        members.turn = (members.turn + 1) % count;
+        let (before, after) = members.mailboxes.split_at_checked(members.turn)?;
+        after.iter().chain(before).min_by_key(|mailbox| mailbox.pending().0).cloned()
+    }
+
+    fn tell_all(&self, event: &Event) {
+        for mailbox in &self.members.lock().mailboxes {
+            mailbox.push_event_in_order(self.client_id, event.clone());
+        }
+    }
+}
+
+impl Receiver for Subscription {
+    fn message(&self, _: u64, message: Message, last: bool) {
+        let arrived = self.delivered.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(mailbox) = self.choose() {
+            let incoming = Incoming { client: self.client_id, sid: self.sid, message };
+            if mailbox.push(incoming) {
+                if self.episode.load(Ordering::Relaxed) != 0 && mailbox.has_recovered() {
+                    self.episode.store(0, Ordering::Relaxed);
+                }
+            } else {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                if self.episode.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!(subject = self.subject, sid = self.sid, "slow consumer");
+                    let event = Event::SlowConsumer { sid: self.sid, dropped: 1 };
+                    mailbox.push_event(self.client_id, event);
+                }
+            }
+        }
+        if last {
+            self.ended.store(true, Ordering::Relaxed);
+            let reason = format!("it has had its maximum of {arrived} messages");
+            self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
+        }
+    }
+
+    fn subscription_ended(&self, _: u64, reason: EndReason) {
+        self.ended.store(true, Ordering::Relaxed);
+        let reason = match reason {
+            EndReason::Refused(text) => {
+                tracing::warn!(subject = self.subject, text, "subscription refused by the server");
+                format!("the server refused it: {text}")
+            }
+            EndReason::Drained => "it was drained".to_owned(),
+            EndReason::Closed => "its connection was closed".to_owned(),
+        };
+        self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
+    }
+
+    fn reply(&self, _: u64, _: Answer, _: bool) {}
+}
+
+/// All subscriptions of one plugin.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    all: Mutex<Vec<Arc<Subscription>>>,
+    last_sid: AtomicU64,
+}
+
+impl Subscriptions {
+    /// Subscribes an instance: joins what another instance has, or asks the
+    /// server. An instance that subscribes twice has two subscriptions.
+    pub(super) fn subscribe(
+        &self,
+        (client_id, client): (u32, &Client),
+        pattern: SubjectPattern<'_>,
+        queue: Option<QueueGroup<'_>>,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Arc<Subscription>, SessionError> {
+        let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
+        let mut all = self.all.lock();
+        all.retain(|one| !one.has_ended());
+        let shared = all
+            .iter()
+            .find(|one| one.is(client_id, subject, group) && !one.has_member(mailbox));
+        if let Some(shared) = shared {
+            shared.members.lock().mailboxes.push(Arc::clone(mailbox));
+            return Ok(Arc::clone(shared));
+        }
+        let subscription = Arc::new(Subscription {
+            sid: self.last_sid.fetch_add(1, Ordering::Relaxed) + 1,
+            client_id,
+            client: client.clone(),
+            subject: subject.to_owned(),
+            queue: group.map(str::to_owned),
+            remote: Mutex::new(None),
+            members: Mutex::new(Members { mailboxes: vec![Arc::clone(mailbox)], turn: 0 }),
+            delivered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            episode: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        let receiver = Arc::clone(&subscription) as Arc<dyn Receiver>;
+        let remote = client.subscribe(pattern, queue, receiver, 0)?;
+        *subscription.remote.lock() = Some(remote);
+        all.push(Arc::clone(&subscription));
+        Ok(subscription)
+    }
+}

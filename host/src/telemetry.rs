@@ -1,0 +1,34 @@
+//! Where log lines go: to standard error, for people or for machines.
+
+use std::io::IsTerminal;
+
+use anyhow::anyhow;
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// If the filter can't be understood, or logging was started before.
+pub fn start(format: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| anyhow!("log filter {filter:?} is not valid: {error}"))?;
+    let terminal = std::io::stderr().is_terminal();
+    let default = if terminal { LogFormat::Text } else { LogFormat::Json };
+    let lines = fmt::Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format.unwrap_or(default) {
+        LogFormat::Text => lines.with_ansi(terminal).with_target(false).compact().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow!("start logging: {error}"))
+}
