@@ -241,21 +241,19 @@ impl Client {
         });
     }
 
-    /// From now on every command is answered with `Closed`; for an end that is
-    /// asked for here and done by [`close`](Self::close) a little later.
-    pub fn refuse_commands(&self) {
-        self.shared.lock().session.close();
-    }
-
-    /// Waits, bounded by `timeout`, until the server has taken what was
-    /// published, and ends the connection. Takes no more work from now on.
-    pub async fn close(&self, timeout: Duration) {
+    /// Takes no more work from this call on; the future waits, bounded by
+    /// `timeout`, until the server has taken what was published, and ends the
+    /// connection.
+    pub fn close(&self, timeout: Duration) -> impl Future<Output = ()> + Send + use<> {
         let pong = self.ping();
-        self.shared.lock().session.close();
-        if let Ok(pong) = pong {
-            // Whatever comes of it, the connection ends.
-            let _ = tokio::time::timeout(timeout, pong).await;
+        let shared = Arc::clone(&self.shared);
+        shared.command(|state| state.session.close());
+        async move {
+            if let Ok(pong) = pong {
+                // Whatever comes of it, the connection ends.
+                let _ = tokio::time::timeout(timeout, pong).await;
+            }
+            shared.finish("closed by its owner");
         }
-        self.shared.finish("closed by its owner");
     }
 }

@@ -1,7 +1,10 @@
 //! The task that keeps a connection up.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
+use super::clock::Clock;
 use super::dial::dial;
 use super::error::{ConnectError, DialError};
 use super::link::{End, Link};
@@ -59,10 +62,10 @@ impl Driver {
     /// Looks for a server until one accepts; none if the connection is to end.
     async fn reconnect(&mut self) -> Option<Link> {
         let shared = Arc::clone(&self.shared);
-        let search = self.search();
         tokio::select! {
-            link = search => link,
+            link = self.search() => link,
             () = shared.finished.notified() => None,
+            () = keep_time(&shared) => None,
         }
     }
 
@@ -91,4 +94,16 @@ impl Driver {
             tokio::time::sleep(self.pool.wait()).await;
         }
     }
+}
+
+/// Requests reach their deadlines also while there is no server. Never ends.
+async fn keep_time(shared: &Shared) {
+    let mut clock = Clock::new();
+    poll_fn(|cx| {
+        shared.driver.register(cx.waker());
+        // Only a transport can be interrupted, and there is none.
+        let _ = clock.poll(cx, &mut shared.lock(), shared);
+        Poll::Pending
+    })
+    .await
 }

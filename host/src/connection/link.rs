@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
 use super::block;
+use super::clock::Clock;
 use super::shared::{Interruption, Shared, State};
 
 /// An output buffer larger than this is not kept while there is nothing to write.
@@ -27,8 +27,7 @@ pub(super) struct Link {
     pub(super) input: BytesMut,
     output: Vec<u8>,
     written: usize,
-    timer: Pin<Box<Sleep>>,
-    armed: Option<Instant>,
+    clock: Clock,
 }
 
 /// Why a link is over.
@@ -41,8 +40,7 @@ pub(super) enum End {
 
 impl Link {
     pub(super) fn new(stream: TcpStream, input: BytesMut) -> Self {
-        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { stream, input, output: Vec::new(), written: 0, timer, armed: None }
+        Self { stream, input, output: Vec::new(), written: 0, clock: Clock::new() }
     }
 
     /// Moves bytes in both directions until the link is over.
@@ -82,15 +80,17 @@ impl Link {
             if state.end.is_some() {
                 return Ok(true);
             }
-            let due = self.arm(cx, &mut state, shared)?;
+            self.clock
+                .poll(cx, &mut state, shared)
+                .map_err(|interruption| describe(&interruption))?;
             if self.written == self.output.len() {
                 self.refill(&mut state, shared);
             }
             drop(state);
-            if !due && self.written == self.output.len() {
+            if self.written == self.output.len() {
                 return Ok(false);
             }
-            if self.write(cx).map_err(|error| format!("write: {error}"))?.is_pending() && !due {
+            if self.write(cx).map_err(|error| format!("write: {error}"))?.is_pending() {
                 return Ok(false);
             }
         }
@@ -143,35 +143,6 @@ impl Link {
             }
         }
         Ok(Poll::Ready(()))
-    }
-
-    /// Sets the timer to the session's next deadline; answers whether one has
-    /// passed, so that there may be something new to write.
-    fn arm(
-        &mut self,
-        cx: &mut Context<'_>,
-        state: &mut State,
-        shared: &Shared,
-    ) -> Result<bool, String> {
-        let mut due = false;
-        loop {
-            let deadline = state.session.poll_timeout();
-            let Some(at) = deadline else {
-                self.armed = None;
-                return Ok(due);
-            };
-            if self.armed != deadline {
-                self.timer.as_mut().reset(at.into());
-                self.armed = deadline;
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return Ok(due);
-            }
-            self.armed = None;
-            due = true;
-            state.session.handle_timeout(Instant::now());
-            shared.deliver(state).map_err(|interruption| describe(&interruption))?;
-        }
     }
 
     async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {

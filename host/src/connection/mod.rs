@@ -6,6 +6,7 @@
 mod address;
 mod block;
 mod client;
+mod clock;
 mod dial;
 mod driver;
 mod error;

@@ -95,14 +95,14 @@ impl Shared {
         self.state.lock()
     }
 
-    /// Runs a command on the session and wakes the driver if there is now
-    /// something to write where there was nothing, or an earlier deadline: so
-    /// that what one callback publishes leaves in one write.
+    /// Runs a command on the session and wakes the driver if it now has something
+    /// to do where it had nothing: so that what one callback publishes leaves in
+    /// one write.
     pub(super) fn command<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let idle = state.session.output_len() == 0;
         let result = run(&mut state);
-        let wake = idle && state.session.output_len() > 0;
+        let wake = (idle && state.session.output_len() > 0) || state.session.has_events();
         drop(state);
         if wake {
             self.driver.wake();

@@ -1,6 +1,7 @@
 //! The host: runs plugins and commands.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -260,5 +261,6 @@ fn shared(settings: PluginSettings, servers: Vec<ServerAddress>) -> Shared {
         servers,
         connections: Connections::default(),
         subscriptions: Subscriptions::default(),
+        refusals: AtomicU64::new(0),
     }
 }

@@ -168,9 +168,8 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
     store.limiter(State::limiter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        let used = progress.slice();
         match cpu_time {
-            Some(limit) if used >= limit => Err(wasmtime::Error::msg(format!(
+            Some(limit) if progress.running_time() >= limit => Err(wasmtime::Error::msg(format!(
                 "a callback used more than {limit:?} of processor time"
             ))),
             _ => Ok(UpdateDeadline::Yield(1)),

@@ -1,18 +1,21 @@
 //! What an instance's store holds: its view of the plugin, and the guest's limits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::bindings::types::Error;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
 use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
 use super::settings::PluginSettings;
 use super::subscriptions::{Subscription, Subscriptions};
 use crate::connection::{Client, ServerAddress};
+use crate::policy::Denied;
 use crate::protocol::{Headers, Message, RequestId, Subject};
 
 /// What all instances of a plugin have in common.
@@ -22,6 +25,24 @@ pub(super) struct Shared {
     pub(super) servers: Vec<ServerAddress>,
     pub(super) connections: Connections,
     pub(super) subscriptions: Subscriptions,
+    pub(super) refusals: AtomicU64,
+}
+
+/// Refusals of one plugin that the operator is warned of; more say nothing new.
+const LOGGED_REFUSALS: u64 = 20;
+
+impl Shared {
+    /// The policy says no: the operator learns what would have to be allowed.
+    pub(super) fn refuse(&self, denied: Denied<'_>) -> Error {
+        let plugin = self.settings.name.as_str();
+        let refusals = self.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+        if refusals <= LOGGED_REFUSALS {
+            tracing::warn!(plugin, %denied, "refused");
+        } else {
+            tracing::debug!(plugin, %denied, refusals, "refused");
+        }
+        denied.into()
+    }
 }
 
 /// One instance's data, reached by its imports.

@@ -238,6 +238,12 @@ impl Session {
 
 /// Outputs.
 impl Session {
+    /// Whether there is an event to take.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// What happened next.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {

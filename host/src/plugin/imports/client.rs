@@ -111,10 +111,8 @@ impl Host for State {
 
     fn close(&mut self, client: u32) {
         let Ok(connected) = self.known(client) else { return };
-        let connection = connected.client.clone();
+        tokio::spawn(connected.client.close(CLOSE_TIMEOUT));
         self.mailbox.discard(|incoming| incoming.client == client);
-        connection.refuse_commands();
-        tokio::spawn(async move { connection.close(CLOSE_TIMEOUT).await });
     }
 }
 
@@ -153,8 +151,10 @@ fn permitted_server(plugin: &Shared, text: &str) -> Result<ServerAddress, Error>
     {
         return Ok(own.clone());
     }
-    plugin.settings.policy.may_connect(address.host(), address.port())?;
-    Ok(address)
+    match plugin.settings.policy.may_connect(address.host(), address.port()) {
+        Ok(()) => Ok(address),
+        Err(denied) => Err(plugin.refuse(denied)),
+    }
 }
 
 pub(super) fn quota(what: &str, limit: usize) -> Error {

@@ -159,11 +159,10 @@ impl State {
         if size > settings.limits.max_payload_bytes {
             return Err(Error::PayloadTooLarge(settings.limits.max_payload_bytes as u64));
         }
-        let denied = settings.policy.may_publish(parsed);
-        if denied.is_err() && !self.is_reply_in_hand(subject) {
-            denied?;
+        match settings.policy.may_publish(parsed) {
+            Err(denied) if !self.is_reply_in_hand(subject) => Err(self.plugin.refuse(denied)),
+            _ => Ok(parsed),
         }
-        Ok(parsed)
     }
 
     /// Answering the message in hand needs no permission of its own.

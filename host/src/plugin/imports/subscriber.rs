@@ -24,7 +24,8 @@ impl Host for State {
             .strip_prefix(&*connected.inbox_prefix)
             .is_some_and(|rest| rest.starts_with(".inbox."));
         if !is_own_inbox {
-            self.settings().policy.may_subscribe(pattern)?;
+            let allowed = self.settings().policy.may_subscribe(pattern);
+            allowed.map_err(|denied| self.plugin.refuse(denied))?;
         }
         let adopted =
             self.orphans.iter().position(|one| one.is(client, &subject, queue_group.as_deref()));

@@ -1,0 +1,48 @@
+//! Wakes a connection's task at the session's next deadline.
+
+use std::pin::Pin;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::shared::{Interruption, Shared, State};
+
+pub(super) struct Clock {
+    timer: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self { timer: Box::pin(tokio::time::sleep(Duration::ZERO)), armed: None }
+    }
+
+    /// Does what is due and hands out what comes of it; the task is woken at the
+    /// next deadline.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: &mut State,
+        shared: &Shared,
+    ) -> Result<(), Interruption> {
+        shared.deliver(state)?;
+        loop {
+            let deadline = state.session.poll_timeout();
+            let Some(at) = deadline else {
+                self.armed = None;
+                return Ok(());
+            };
+            if self.armed != deadline {
+                self.timer.as_mut().reset(at.into());
+                self.armed = deadline;
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.armed = None;
+            state.session.handle_timeout(Instant::now());
+            shared.deliver(state)?;
+        }
+    }
+}
