@@ -4,11 +4,13 @@
 //! sums are checked, and no memory is reserved for what has not come. Filling
 //! the input, and in which portions, is the caller's business.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BytesMut};
 use memchr::memchr;
 
 use super::error::quote;
-use super::message::Parts;
+use super::frame::{Frame, is_blank};
 use super::{DecodeError, Message, ServerInfo, ServerOp};
 
 /// The largest message taken, headers included: 64 times what servers allow by
@@ -27,21 +29,20 @@ pub struct Decoder {
     /// So much of the input has no line end.
     scanned: usize,
     /// The message whose line was read and whose payload has not come in full.
-    frame: Option<Frame>,
+    pending: Option<Frame>,
     needed: usize,
+    /// Messages that are to be cut from the input together; reused.
+    frames: Vec<Frame>,
 }
 
-/// What the line of a message declares.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    sid: u64,
-    /// Where the subject begins.
-    skip: usize,
-    /// Where the payload ends.
-    end: usize,
-    /// Headers and payload.
-    size: u64,
-    parts: Parts,
+/// What the input begins with.
+enum Scanned {
+    /// Nothing whole.
+    Nothing,
+    /// A message of this length, which is noted.
+    Message(usize),
+    /// Something else, of this length.
+    Other(ServerOp, usize),
 }
 
 impl Decoder {
@@ -51,14 +52,66 @@ impl Decoder {
     }
 
     /// Takes the next operation, if all of it is there.
-    #[inline]
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<ServerOp>, DecodeError> {
-        if let Some(frame) = self.frame {
-            return self.take_message(frame, input);
+        let mut taken = None;
+        let message = |sid, message| taken = Some(ServerOp::Message { sid, message });
+        let other = self.decode_messages(input, 1, message)?;
+        Ok(taken.or(other))
+    }
+
+    /// Takes messages, `limit` at the most, and hands each over with its sid; ends
+    /// with, and answers, an operation of another kind unless the limit or the
+    /// end of the input came first. Many messages of one input cost less than as
+    /// many inputs, since they are cut from it as one block.
+    ///
+    /// # Errors
+    /// If the server broke the protocol. The messages before are handed over.
+    pub fn decode_messages(
+        &mut self,
+        input: &mut BytesMut,
+        limit: usize,
+        mut take: impl FnMut(u64, Message),
+    ) -> Result<Option<ServerOp>, DecodeError> {
+        let mut end = 0;
+        let scanned = loop {
+            // The bound keeps offsets within `u32`.
+            if self.frames.len() == limit || end > MAX_MESSAGE_BYTES {
+                break Ok(Scanned::Nothing);
+            }
+            match self.scan(input.get(end..).unwrap_or_default(), end as u32) {
+                Ok(Scanned::Message(length)) => end += length,
+                other => break other,
+            }
+        };
+        if !self.frames.is_empty() {
+            let block = Arc::new(input.split_to(end).freeze());
+            for frame in self.frames.drain(..) {
+                take(frame.sid, Message::from_wire(Arc::clone(&block), &frame));
+            }
+        }
+        match scanned? {
+            Scanned::Other(op, length) => {
+                input.advance(length);
+                Ok(Some(op))
+            }
+            Scanned::Message(_) | Scanned::Nothing => Ok(None),
+        }
+    }
+
+    /// How many bytes the operation in hand still lacks; 0: not known yet.
+    pub fn needed(&self) -> usize {
+        self.needed
+    }
+
+    /// Looks at what `input` begins with, which is `base` bytes behind the begin
+    /// of the block.
+    #[inline]
+    fn scan(&mut self, input: &[u8], base: u32) -> Result<Scanned, DecodeError> {
+        if let Some(frame) = self.pending {
+            return self.note(frame, input, base);
         }
         let Some(first) = input.first().map(u8::to_ascii_lowercase) else {
-            self.needed = 0;
-            return Ok(None);
+            return Ok(Scanned::Nothing);
         };
         let limit = if first == b'i' { MAX_INFO_BYTES } else { MAX_LINE_BYTES };
         let window = input.get(self.scanned..input.len().min(limit)).unwrap_or_default();
@@ -70,154 +123,39 @@ impl Decoder {
                 return Err(DecodeError::LineTooLong { limit });
             }
             self.scanned = input.len();
-            self.needed = 0;
-            return Ok(None);
+            return Ok(Scanned::Nothing);
         };
         self.scanned = 0;
 
         let line = input.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let with_headers = first == b'h';
-        if let Some(start) = after_word(line, if with_headers { b"HMSG" } else { b"MSG" }) {
-            let frame = Frame::read(line, start, end + 1, with_headers)?;
-            return self.take_message(frame, input);
+        match after_word(line, if with_headers { b"HMSG" } else { b"MSG" }) {
+            Some(start) => {
+                let frame = Frame::read(line, start, end + 1, with_headers)?;
+                self.note(frame, input, base)
+            }
+            None => Ok(Scanned::Other(read_other(line)?, end + 1)),
         }
-        let op = read_other(line)?;
-        input.advance(end + 1);
-        Ok(Some(op))
     }
 
-    /// How many bytes the operation in hand still lacks; 0: not known yet.
-    pub fn needed(&self) -> usize {
-        self.needed
-    }
-
+    /// Notes a message if all of it is there.
     #[inline]
-    fn take_message(
-        &mut self,
-        frame: Frame,
-        input: &mut BytesMut,
-    ) -> Result<Option<ServerOp>, DecodeError> {
-        let end = frame.end + 2;
-        let Some(terminator) = input.get(frame.end..end) else {
-            self.needed = end - input.len();
-            self.frame = Some(frame);
-            return Ok(None);
+    fn note(&mut self, frame: Frame, input: &[u8], base: u32) -> Result<Scanned, DecodeError> {
+        let length = frame.end as usize + 2;
+        let Some(terminator) = input.get(frame.end as usize..length) else {
+            self.needed = length - input.len();
+            self.pending = Some(frame);
+            return Ok(Scanned::Nothing);
         };
         if terminator != b"\r\n" {
-            return Err(DecodeError::PayloadNotTerminated { size: frame.size });
+            return Err(DecodeError::PayloadNotTerminated { size: frame.size().into() });
         }
-        // One cut of the input is cheaper than one at each side.
-        let mut bytes = input.split_to(end).freeze();
-        bytes.truncate(frame.end);
-        bytes.advance(frame.skip);
-        self.frame = None;
+        self.pending = None;
         self.needed = 0;
-        Ok(Some(ServerOp::Message {
-            sid: frame.sid,
-            message: Message::from_wire(bytes, frame.parts),
-        }))
+        self.frames.push(Frame { start: base + frame.start, end: base + frame.end, ..frame });
+        Ok(Scanned::Message(length))
     }
-}
-
-impl Frame {
-    /// Reads `subject sid [reply-to] [headers] total`, from `start` to the end of
-    /// the line. `body` is where headers and payload begin.
-    #[inline]
-    fn read(
-        line: &[u8],
-        start: usize,
-        body: usize,
-        with_headers: bool,
-    ) -> Result<Self, DecodeError> {
-        let malformed = || DecodeError::Arguments(quote(line));
-        let none = Span::default();
-        let (tokens, count) = split(line, start).ok_or_else(malformed)?;
-        let (subject, sid, reply_to, headers, size) =
-            match (with_headers, tokens.get(..count).unwrap_or_default()) {
-                (false, &[subject, sid, size]) => (subject, sid, none, None, size),
-                (false, &[subject, sid, reply, size]) => (subject, sid, reply, None, size),
-                (true, &[subject, sid, headers, size]) => (subject, sid, none, Some(headers), size),
-                (true, &[subject, sid, reply, headers, size]) => {
-                    (subject, sid, reply, Some(headers), size)
-                }
-                _ => return Err(malformed()),
-            };
-        let number =
-            |span: Span| line.get(span.start..span.end).and_then(parse).ok_or_else(malformed);
-        let sid = number(sid)?;
-        let size = number(size)?;
-        let headers = headers.map_or(Ok(0), number)?;
-        if size > MAX_MESSAGE_BYTES as u64 {
-            return Err(DecodeError::MessageTooLarge { size, limit: MAX_MESSAGE_BYTES });
-        }
-        if headers > size {
-            return Err(DecodeError::HeadersPastTotal { headers, total: size });
-        }
-        // Lines and messages are bounded far below what `u32` holds.
-        let skip = subject.start;
-        let headers_start = (body - skip) as u32;
-        let parts = Parts {
-            subject_end: (subject.end - skip) as u32,
-            reply_start: reply_to.start.saturating_sub(skip) as u32,
-            reply_end: reply_to.end.saturating_sub(skip) as u32,
-            headers_start,
-            payload_start: headers_start + headers as u32,
-        };
-        Ok(Self { sid, skip, end: body + size as usize, size, parts })
-    }
-}
-
-/// Where an argument is in its line.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-/// The most arguments that a line has.
-const MAX_ARGUMENTS: usize = 5;
-
-/// The arguments of a line, and their number. None: they are too many.
-#[inline]
-fn split(line: &[u8], from: usize) -> Option<([Span; MAX_ARGUMENTS], usize)> {
-    let mut tokens = [Span::default(); MAX_ARGUMENTS];
-    let mut count = 0;
-    let mut start = from;
-    for (at, &byte) in line.iter().enumerate().skip(from) {
-        if is_blank(byte) {
-            if at > start {
-                *tokens.get_mut(count)? = Span { start, end: at };
-                count += 1;
-            }
-            start = at + 1;
-        }
-    }
-    if line.len() > start {
-        *tokens.get_mut(count)? = Span { start, end: line.len() };
-        count += 1;
-    }
-    Some((tokens, count))
-}
-
-/// A number in decimal digits and nothing else.
-#[inline]
-pub(super) fn parse(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
-}
-
-#[inline]
-fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
 }
 
 /// Where the arguments begin, if `line` begins with `word`.

@@ -3,15 +3,23 @@
 //! Nothing is decoded before it is asked for, and nothing is copied: the bytes
 //! are a part of the block that the transport read into.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::frame::Frame;
 use super::{HeaderBlock, Status};
 
 /// A message of the server.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// From the subject to the end of the payload, with what stands between.
-    bytes: Bytes,
+    /// The messages that came together. One word, so that moving a message from
+    /// hand to hand stays cheap.
+    block: Arc<Bytes>,
+    /// Where the subject begins in the block.
+    start: u32,
+    /// Where the payload ends.
+    end: u32,
     parts: Parts,
 }
 
@@ -45,11 +53,12 @@ impl Message {
             headers_start,
             payload_start: offset(subject.len() + reply_to.len() + headers.len()),
         };
-        Self { bytes: bytes.into(), parts }
+        Self { start: 0, end: offset(bytes.len()), block: Arc::new(bytes.into()), parts }
     }
 
-    pub(super) fn from_wire(bytes: Bytes, parts: Parts) -> Self {
-        Self { bytes, parts }
+    #[inline]
+    pub(super) fn from_wire(block: Arc<Bytes>, frame: &Frame) -> Self {
+        Self { block, start: frame.start, end: frame.end, parts: frame.parts }
     }
 
     /// Where its parts lie in [`into_bytes`](Self::into_bytes).
@@ -58,15 +67,22 @@ impl Message {
     }
 
     /// All of it in one piece, with what stood between the parts.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.part(0, self.end - self.start)
+    }
+
+    /// The same, without a copy, to be kept.
     pub fn into_bytes(self) -> Bytes {
-        self.bytes
+        self.block.slice_ref(self.as_bytes())
     }
 
     /// Whether both may lie in one block of the transport's: then one of them
     /// alone keeps it alive already.
     pub fn shares_block(&self, other: &Self) -> bool {
         const BLOCK: usize = 64 * 1024;
-        self.bytes.as_ptr().addr().abs_diff(other.bytes.as_ptr().addr()) < BLOCK
+        let address = |message: &Self| message.as_bytes().as_ptr().addr();
+        address(self).abs_diff(address(other)) < BLOCK
     }
 
     /// What it was published to.
@@ -90,7 +106,7 @@ impl Message {
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &[u8] {
-        self.bytes.get(self.parts.payload_start as usize..).unwrap_or_default()
+        self.part(self.parts.payload_start, self.end - self.start)
     }
 
     /// The header block, to be read.
@@ -115,18 +131,21 @@ impl Message {
     /// Headers and payload, in bytes.
     #[inline]
     pub fn body_size(&self) -> usize {
-        self.bytes.len() - self.parts.headers_start as usize
+        (self.end - self.start - self.parts.headers_start) as usize
     }
 
     /// Copies the message out of the block that it came in, which lives as long
     /// as any message in it: for one that is kept.
     pub fn compact(&mut self) {
-        self.bytes = Bytes::copy_from_slice(&self.bytes);
+        self.block = Arc::new(Bytes::copy_from_slice(self.as_bytes()));
+        self.end -= self.start;
+        self.start = 0;
     }
 
     #[inline]
     fn part(&self, start: u32, end: u32) -> &[u8] {
-        self.bytes.get(start as usize..end as usize).unwrap_or_default()
+        let range = (self.start + start) as usize..(self.start + end) as usize;
+        self.block.get(range).unwrap_or_default()
     }
 }
 

@@ -11,6 +11,7 @@ mod decode;
 pub mod encode;
 mod error;
 mod event;
+mod frame;
 mod headers;
 mod ids;
 mod message;

@@ -21,8 +21,8 @@ use super::pings::{Due, Pings, Purpose};
 use super::requests::Requests;
 use super::subscriptions::Subscriptions;
 use super::{
-    Connect, DecodeError, Decoder, EndReason, Event, RequestError, RequestId, ServerInfo, ServerOp,
-    Sid, encode,
+    Connect, DecodeError, Decoder, EndReason, Event, RequestError, RequestId, ServerInfo, Sid,
+    encode,
 };
 
 /// So many operations are taken before the caller gets to hand out events: the
@@ -181,15 +181,11 @@ impl Session {
         if !input.is_empty() {
             self.pings.heard(now);
         }
-        for _ in 0..MAX_OPS_PER_CALL {
-            let Some(op) = self.decoder.decode(input)? else { return Ok(false) };
-            if let ServerOp::Message { sid, message } = op {
-                self.take_message(now, Sid(sid), message)?;
-            } else if self.take_other(now, op)? {
-                break;
-            }
-        }
-        Ok(!input.is_empty())
+        // Taken out so that it can hand messages to the rest of the session.
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let more = self.take_ops(now, &mut decoder, input);
+        self.decoder = decoder;
+        more
     }
 
     /// Time has passed: call it at [`poll_timeout`](Self::poll_timeout).
@@ -350,7 +346,7 @@ impl Session {
     /// The request whose answers go to `subject`.
     fn request_of(&self, subject: &[u8]) -> Option<RequestId> {
         let number = subject.strip_prefix(self.config.inbox_prefix.as_bytes())?;
-        super::decode::parse(number.strip_prefix(b".")?).map(RequestId)
+        super::frame::parse(number.strip_prefix(b".")?).map(RequestId)
     }
 
     fn inbox_pattern(&self) -> String {

@@ -3,26 +3,53 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::BytesMut;
 use rustc_hash::FxHashSet;
 
-use super::{Drain, Session, State};
+use super::{Drain, MAX_OPS_PER_CALL, Session, State};
 use crate::protocol::pings::Purpose;
 use crate::protocol::{
-    DecodeError, EndReason, Event, Message, RequestError, ServerError, ServerErrorKind, ServerInfo,
-    ServerOp, Sid, encode,
+    DecodeError, Decoder, EndReason, Event, Message, RequestError, ServerError, ServerErrorKind,
+    ServerInfo, ServerOp, Sid, encode,
 };
 
 impl Session {
-    #[inline]
-    pub(super) fn take_message(
+    /// Answers whether there may be more.
+    pub(super) fn take_ops(
         &mut self,
         now: Instant,
-        sid: Sid,
-        message: Message,
-    ) -> Result<(), DecodeError> {
-        if self.state == State::AwaitingInfo {
-            return Err(DecodeError::BeforeInfo("MSG"));
+        decoder: &mut Decoder,
+        input: &mut BytesMut,
+    ) -> Result<bool, DecodeError> {
+        let mut left = MAX_OPS_PER_CALL;
+        while left > 0 {
+            let introduces = self.state == State::AwaitingInfo;
+            let mut messages = 0;
+            let other = decoder.decode_messages(input, left, |sid, message| {
+                messages += 1;
+                if !introduces {
+                    self.take_message(now, Sid(sid), message);
+                }
+            })?;
+            if introduces && messages > 0 {
+                return Err(DecodeError::BeforeInfo("MSG"));
+            }
+            match other {
+                Some(op) => {
+                    left = left.saturating_sub(messages + 1);
+                    if self.take_other(now, op)? {
+                        break;
+                    }
+                }
+                None if messages == 0 => return Ok(false),
+                None => left = left.saturating_sub(messages),
+            }
         }
+        Ok(!input.is_empty())
+    }
+
+    #[inline]
+    fn take_message(&mut self, now: Instant, sid: Sid, message: Message) {
         self.statistics.in_messages += 1;
         self.statistics.in_bytes += message.body_size() as u64;
         if let Some(last) = self.subscriptions.deliver(sid) {
@@ -33,11 +60,10 @@ impl Session {
         {
             self.events.push_back(Event::Reply { id, answer, last });
         }
-        Ok(())
     }
 
     /// Answers whether the server has just introduced itself.
-    pub(super) fn take_other(&mut self, now: Instant, op: ServerOp) -> Result<bool, DecodeError> {
+    fn take_other(&mut self, now: Instant, op: ServerOp) -> Result<bool, DecodeError> {
         let introduces = self.state == State::AwaitingInfo;
         match op {
             ServerOp::Info(info) => {
@@ -49,7 +75,7 @@ impl Session {
             ServerOp::Ping if self.state == State::Connected => encode::pong(self.output.buffer()),
             ServerOp::Ping => encode::pong(self.output.handshake()),
             ServerOp::Pong => self.take_pong(now),
-            ServerOp::Message { sid, message } => self.take_message(now, Sid(sid), message)?,
+            ServerOp::Message { sid, message } => self.take_message(now, Sid(sid), message),
             ServerOp::Ok => {}
         }
         Ok(false)
