@@ -1,6 +1,6 @@
 //! What a client sends, as values.
 //!
-//! The session writes with [`encode`](super::encode) directly; this reads the
+//! The session writes with [`encode`] directly; this reads the
 //! same bytes back, to learn which messages a broken connection has not taken.
 
 use super::encode;
