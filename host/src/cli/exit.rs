@@ -59,6 +59,7 @@ impl From<StartError> for Failure {
         match error {
             StartError::Load(error) => error.into(),
             StartError::Settings(error) => Self::Usage(error.into()),
+            error @ StartError::NoServer { .. } => Self::NoServer(error.into()),
             other => Self::Failed(other.into()),
         }
     }

@@ -10,6 +10,12 @@ use crate::plugin::{self, Interfaces, Kind};
 
 /// Show what a component is and what it needs, without running it.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  simple-nats inspect echo.wasm
+  simple-nats inspect echo.wasm --json
+
+Exit codes: 0 if this host can run it, 3 if not.")]
 pub(super) struct Inspect {
     /// The component.
     #[arg(value_name = "COMPONENT")]

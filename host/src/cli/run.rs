@@ -175,7 +175,9 @@ impl Run {
         if outcome.is_ok() {
             outcome = wait(&mut plugins).await;
         }
-        tracing::info!("stopping");
+        if !plugins.is_empty() {
+            tracing::info!("stopping");
+        }
         signals::unless_repeated(stop_all(plugins, self.stop_timeout)).await;
         outcome.map(|()| ExitCode::SUCCESS)
     }

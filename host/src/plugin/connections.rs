@@ -1,5 +1,6 @@
 //! The connections of one plugin: the same server and options give the same one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ impl Connected {
 #[derive(Default)]
 pub(super) struct Connections {
     all: tokio::sync::Mutex<Vec<(Key, Connected)>>,
+    last_failed: AtomicBool,
 }
 
 impl Connections {
@@ -73,7 +75,9 @@ impl Connections {
         let mut options = make_options(&key);
         options.listener = Some(Arc::clone(&events) as Arc<dyn Listener>);
         let inbox_prefix = options.inbox_prefix.as_str().into();
-        let client = Client::connect(options).await?;
+        let client = Client::connect(options).await;
+        self.last_failed.store(client.is_err(), Ordering::Relaxed);
+        let client = client?;
         tracing::info!(plugin, server = client.server(), name = client.name(), "connected");
         let connected = Connected { id, client, inbox_prefix, events };
         all.push((key, connected.clone()));
@@ -85,6 +89,11 @@ impl Connections {
         let all = self.all.lock().await;
         let open = all.iter().filter(|(_, one)| !one.is_closed());
         open.clone().count() >= limit && !open.clone().any(|(known, _)| known == key)
+    }
+
+    /// Whether the last attempt to make one did not succeed.
+    pub(super) fn last_failed(&self) -> bool {
+        self.last_failed.load(Ordering::Relaxed)
     }
 
     pub(super) async fn all(&self) -> Vec<Connected> {

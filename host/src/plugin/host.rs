@@ -59,6 +59,14 @@ pub enum StartError {
         /// What it did.
         source: GuestError,
     },
+    /// Its `start` failed, and a server that it wanted could not be reached.
+    #[error("plugin {plugin}: {source}")]
+    NoServer {
+        /// Name of the plugin.
+        plugin: String,
+        /// What it said of it.
+        source: GuestError,
+    },
     /// It is a command where a plugin is wanted, or the other way round.
     #[error("{plugin} is a {is}, not a {wanted}")]
     WrongKind {
@@ -144,7 +152,14 @@ impl Program {
             plugin.tasks.spawn_on(task, &self.shard);
             let failure = match outcome.await {
                 Ok(Ok(())) => continue,
-                Ok(Err(source)) => StartError::Guest { plugin: plugin.name.clone(), source },
+                Ok(Err(source)) => {
+                    let plugin = plugin.name.clone();
+                    if shared.connections.last_failed() {
+                        StartError::NoServer { plugin, source }
+                    } else {
+                        StartError::Guest { plugin, source }
+                    }
+                }
                 Err(_) => StartError::HostGone,
             };
             plugin.stop(CLOSE_TIMEOUT).await;
