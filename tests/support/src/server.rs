@@ -139,6 +139,11 @@ impl NatsServer {
         self.ports.client.port()
     }
 
+    /// Its process id; an error once it has ended.
+    pub fn pid(&self) -> Result<u32> {
+        self.process.pid()
+    }
+
     /// The server's log since it was last started.
     pub fn log(&self) -> &Lines {
         self.process.stderr()
