@@ -72,6 +72,7 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) ->
 pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
+    steps.run("host", workspace.cargo("build").args(["--locked", "--package", "simple-nats"]))?;
     let mut bench = workspace.cargo("run");
     bench
         .args(["--locked", "--manifest-path", "tests/bench/Cargo.toml", "--"])

@@ -1,0 +1,105 @@
+//! One run of one client: time, processor time of its process and of the
+//! server's, and the proof that the work was done.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::{time::ClockId, unistd::Pid};
+use serde::Serialize;
+use serde_json::Value;
+use test_support::{NatsServer, eventually};
+
+use crate::{
+    clients::{self, Client},
+    load::Load,
+    workloads::Workload,
+};
+
+/// What one run took. Times are in nanoseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) messages: u64,
+    pub(crate) wall_ns: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) server_cpu_ns: u64,
+    pub(crate) latency: Option<Latency>,
+}
+
+/// Times from request to answer, in nanoseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50_ns: u64,
+    pub(crate) p99_ns: u64,
+}
+
+/// Measures a client in a fresh process.
+pub(crate) async fn measure(
+    server: &NatsServer,
+    workload: Workload,
+    client: Client,
+    name: &str,
+) -> Result<Sample> {
+    let process = client.start(server, name).await?;
+    let sample = run(server, workload, name, process.pid()?).await.with_context(|| {
+        format!("{} wrote: {}", client.label(), process.stderr().so_far().join("\n"))
+    })?;
+    clients::end(process, server, name).await?;
+    Ok(sample)
+}
+
+async fn run(server: &NatsServer, workload: Workload, name: &str, client: u32) -> Result<Sample> {
+    let (client_clock, server_clock) = (cpu_clock(client)?, cpu_clock(server.pid()?)?);
+    let mut load = Load::connect(server.address())?;
+    tokio::task::block_in_place(|| load.drive(workload.warm_up()))?;
+
+    let (cpu, server_cpu) = (now(client_clock)?, now(server_clock)?);
+    let start = Instant::now();
+    let latencies = tokio::task::block_in_place(|| load.drive(workload))?;
+    let wall = start.elapsed();
+    let (cpu, server_cpu) = (now(client_clock)? - cpu, now(server_clock)? - server_cpu);
+
+    check_published(server, name, load.published()).await?;
+    Ok(Sample {
+        messages: workload.messages,
+        wall_ns: nanoseconds(wall),
+        cpu_ns: nanoseconds(cpu),
+        server_cpu_ns: nanoseconds(server_cpu),
+        latency: Latency::of(latencies),
+    })
+}
+
+/// Fails unless the server has had exactly so many messages from the client.
+async fn check_published(server: &NatsServer, name: &str, expected: u64) -> Result<()> {
+    // The server counts what one read brought only after it has passed that on.
+    let published = eventually(&format!("{expected} messages from {name}"), async || {
+        let connection = server.connection(name).await?.context("not connected any more")?;
+        let published = connection.get("in_msgs").and_then(Value::as_u64).unwrap_or_default();
+        Ok((published >= expected).then_some(published))
+    })
+    .await?;
+    ensure!(published == expected, "{published} messages published, not {expected}");
+    Ok(())
+}
+
+impl Latency {
+    fn of(mut times: Vec<Duration>) -> Option<Self> {
+        times.sort_unstable();
+        let at = |percent| times.get(times.len() * percent / 100).copied().map(nanoseconds);
+        Some(Self { p50_ns: at(50)?, p99_ns: at(99)? })
+    }
+}
+
+/// The clock that counts the processor time of all threads of a process, those
+/// that have ended included.
+fn cpu_clock(process: u32) -> Result<ClockId> {
+    let pid = Pid::from_raw(i32::try_from(process)?);
+    ClockId::pid_cpu_clock_id(pid).with_context(|| format!("no processor clock of {process}"))
+}
+
+fn now(clock: ClockId) -> Result<Duration> {
+    Ok(clock.now().context("read a processor clock")?.into())
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
