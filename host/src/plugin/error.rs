@@ -101,7 +101,7 @@ pub enum GuestError {
     #[error("start failed: {0}")]
     Start(String),
     /// It trapped.
-    #[error("trap in {during}: {source:?}")]
+    #[error("trap in {during}: {}", with_backtrace(source))]
     Trap {
         /// Which export was running.
         during: &'static str,
@@ -122,11 +122,23 @@ impl GuestError {
     /// The reason without a backtrace, on one line: for those who are only told.
     pub fn summary(&self) -> String {
         match self {
-            Self::Trap { during, source } => match source.downcast_ref::<wasmtime::Trap>() {
-                Some(trap) => format!("trap in {during}: {trap}"),
-                None => format!("trap in {during}: {}", source.root_cause()),
-            },
+            Self::Trap { during, source } => format!("trap in {during}: {}", reason(source)),
             other => other.to_string(),
         }
+    }
+}
+
+fn reason(trap: &wasmtime::Error) -> String {
+    match trap.downcast_ref::<wasmtime::Trap>() {
+        Some(trap) => trap.to_string(),
+        None => trap.root_cause().to_string(),
+    }
+}
+
+/// The guest's calls belong to the reason, the host's own do not.
+fn with_backtrace(trap: &wasmtime::Error) -> String {
+    match trap.downcast_ref::<wasmtime::WasmBacktrace>() {
+        Some(backtrace) => format!("{}\n{backtrace}", reason(trap)),
+        None => reason(trap),
     }
 }

@@ -52,7 +52,7 @@ pub enum StartError {
     #[error(transparent)]
     Settings(#[from] crate::protocol::SubjectError),
     /// Its `start` failed.
-    #[error("plugin {plugin}: {source}")]
+    #[error("plugin {plugin}: {}", source.summary())]
     Guest {
         /// Name of the plugin.
         plugin: String,
@@ -60,7 +60,7 @@ pub enum StartError {
         source: GuestError,
     },
     /// Its `start` failed, and a server that it wanted could not be reached.
-    #[error("plugin {plugin}: {source}")]
+    #[error("plugin {plugin}: {}", source.summary())]
     NoServer {
         /// Name of the plugin.
         plugin: String,

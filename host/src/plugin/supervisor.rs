@@ -36,6 +36,7 @@ pub(super) async fn supervise(
         match Instance::start(&loaded, &plugin, &mailbox, Inheritance::default()).await {
             Ok(instance) => instance,
             Err((error, inheritance)) => {
+                tracing::debug!(plugin = name, %error, "could not start");
                 abandon(&mailbox, inheritance);
                 // Who started it may have lost interest.
                 let _ = started.send(Err(error));
