@@ -44,6 +44,8 @@ impl Driver {
         loop {
             match link.run(&self.shared).await {
                 End::Finished => break,
+                // The other side may be gone before an end that was asked for.
+                End::Lost(_) if self.shared.lock().end.is_some() => break,
                 End::Lost(reason) => {
                     tracing::debug!(name = self.shared.options.name, reason, "disconnected");
                     let (unwritten, cut) = link.unwritten();
