@@ -1,6 +1,7 @@
 //! Server addresses as people write them.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -10,14 +11,17 @@ pub const DEFAULT_PORT: u16 = 4222;
 
 /// Where a server is, and what the address itself says about logging in.
 ///
-/// Accepted: `host`, `host:port`, `[::1]:4222`, and the same behind `nats://`,
-/// with `user:password@` or `token@` before the host. `Display` and `Debug` never
+/// Accepted: `host`, `host:port`, `[::1]:4222`, and the same behind `nats://` or
+/// `tls://`, with `user:password@` or `token@` before the host. `Display` and `Debug` never
 /// show the password or token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAddress {
     host: String,
     port: u16,
+    tls: bool,
     login: Option<Login>,
+    /// The name that its certificate must have, if that is not the host.
+    tls_name: Option<String>,
 }
 
 /// A login that was part of an address.
@@ -36,7 +40,7 @@ pub enum Login {
 
 /// An address that can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("server address {address:?} is not valid: {reason}; write host:port or nats://host:port")]
+#[error("server address {address:?} is not valid: {reason}; write host:port, nats://host:port or tls://host:port")]
 pub struct AddressError {
     address: String,
     reason: &'static str,
@@ -51,6 +55,27 @@ impl ServerAddress {
     /// TCP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether the address asks for TLS.
+    pub fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The name that its certificate must have.
+    pub(super) fn tls_name(&self) -> &str {
+        self.tls_name.as_deref().unwrap_or(&self.host)
+    }
+
+    /// Takes over from the server that told of this one what its own entry in a
+    /// cluster's list leaves out: the login, and whose certificate to expect
+    /// where there is only an IP address.
+    pub(super) fn learn_from(&mut self, teller: &Self) {
+        self.tls |= teller.tls;
+        self.login = self.login.take().or_else(|| teller.login.clone());
+        if self.host.parse::<IpAddr>().is_ok() {
+            self.tls_name = Some(teller.tls_name().to_owned());
+        }
     }
 
     /// The login in the address, if it has one.
@@ -77,12 +102,11 @@ impl FromStr for ServerAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let fail = |reason| Err(AddressError { address: without_login(text), reason });
-        let rest = match text.split_once("://") {
-            None => text,
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("nats") => rest,
-            Some(("tls" | "ws" | "wss", _)) => {
-                return fail("this scheme is not supported yet");
-            }
+        let (tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("nats") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tls") => (true, rest),
+            Some(("ws" | "wss", _)) => return fail("WebSocket is not supported yet"),
             Some(_) => return fail("unknown scheme"),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -97,7 +121,7 @@ impl FromStr for ServerAddress {
             let Some((host, after)) = bracketed.split_once(']') else {
                 return fail("a [ without ]");
             };
-            if host.parse::<std::net::Ipv6Addr>().is_err() {
+            if host.parse::<Ipv6Addr>().is_err() {
                 return fail("what stands in brackets is not an IPv6 address");
             }
             match after.strip_prefix(':') {
@@ -128,7 +152,7 @@ impl FromStr for ServerAddress {
                 _ => return fail("the port is not a number from 1 to 65535"),
             },
         };
-        Ok(Self { host: host.to_owned(), port, login })
+        Ok(Self { host: host.to_owned(), port, tls, login, tls_name: None })
     }
 }
 
@@ -202,9 +226,9 @@ mod tests {
     fn login_is_decoded_and_never_shown() {
         let address = parse("nats://derek:p%40ss@host:1");
         let expected = Login::User { name: "derek".into(), password: "p@ss".into() };
-        assert_eq!(address.login(), Some(&expected));
+        assert!(address.login() == Some(&expected));
         assert_eq!(format!("{address} {address:?}"), "host:1 host:1");
-        assert_eq!(parse("nats://s3cret@host").login(), Some(&Login::Token("s3cret".into())));
+        assert!(parse("nats://s3cret@host").login() == Some(&Login::Token("s3cret".into())));
         let error = "nats://s3cret@host:99999".parse::<ServerAddress>().unwrap_err();
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }

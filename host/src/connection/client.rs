@@ -42,7 +42,7 @@ impl Client {
 
     /// `host:port` of the server in use, or used last.
     pub fn server(&self) -> String {
-        self.shared.lock().server.clone()
+        self.shared.lock().server.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     /// What the server last told of itself.

@@ -7,12 +7,13 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::address::{Login, ServerAddress};
-use super::block;
+use super::address::ServerAddress;
 use super::error::DialError;
 use super::link::Link;
-use super::options::ConnectionOptions;
 use super::shared::{ConnectionStatus, Interruption, Shared};
+use super::tls::TlsError;
+use super::transport::Transport;
+use super::{block, tls};
 use crate::protocol::{Connect, Event, ServerInfo};
 
 /// Makes a link to one server: all addresses of its name are tried, and the
@@ -25,7 +26,7 @@ pub(super) async fn dial(
     let attempt = async {
         let stream = open(server).await?;
         shared.lock().session.handle_opened(Instant::now());
-        handshake(stream, server, shared).await
+        Handshake { server, shared, introduced: false }.run(stream).await
     };
     let result = tokio::time::timeout(timeout, attempt)
         .await
@@ -54,102 +55,143 @@ async fn open(server: &ServerAddress) -> Result<TcpStream, DialError> {
     Err(last)
 }
 
-async fn handshake(
-    mut stream: TcpStream,
-    server: &ServerAddress,
-    shared: &Shared,
-) -> Result<Link, DialError> {
-    let mut input = BytesMut::new();
-    let mut output = Vec::new();
-    let mut asked = false;
-    loop {
-        block::provide(&mut input);
-        if stream.read_buf(&mut input).await? == 0 {
-            return Err(DialError::HungUp);
-        }
-        let step = digest(server, shared, &mut input, &mut asked)?;
-        if step == Step::Done {
-            return Ok(Link::new(stream, input));
-        }
-        if shared.lock().session.take_output(&mut output) {
-            stream.write_all(&output).await?;
-            output.clear();
-        }
-    }
+/// From the open stream to the server's consent.
+struct Handshake<'a> {
+    server: &'a ServerAddress,
+    shared: &'a Shared,
+    /// The server has said who it is.
+    introduced: bool,
 }
 
-#[derive(PartialEq, Eq)]
+/// What a handshake has come to.
 enum Step {
+    /// The server has to say more.
     More,
-    Done,
+    /// It has said who it is.
+    Introduced(Arc<ServerInfo>),
+    /// It has accepted the connection.
+    Accepted,
 }
 
-/// Takes what has arrived. Once the server has accepted, everything behind that
-/// is ordinary traffic and goes its ordinary way.
-fn digest(
-    server: &ServerAddress,
-    shared: &Shared,
-    input: &mut BytesMut,
-    asked: &mut bool,
-) -> Result<Step, DialError> {
-    let now = Instant::now();
-    let mut state = shared.lock();
-    let mut step = Step::More;
-    loop {
-        let more = state.session.handle_input(now, input).map_err(DialError::NotNats)?;
-        while let Some(event) = state.session.poll_event() {
-            match event {
-                Event::Info(info) if !*asked => {
-                    if info.tls_required {
-                        return Err(DialError::TlsRequired);
+impl Handshake<'_> {
+    async fn run(mut self, stream: TcpStream) -> Result<Link, DialError> {
+        let tls = &self.shared.options.tls;
+        let mut transport = if tls.first {
+            self.encrypt(stream).await?
+        } else {
+            Transport::Tcp(stream)
+        };
+        let mut input = BytesMut::new();
+        let mut output = Vec::new();
+        loop {
+            block::provide(&mut input);
+            if transport.read_buf(&mut input).await? == 0 {
+                return Err(DialError::HungUp);
+            }
+            match self.digest(&mut input)? {
+                Step::More => {}
+                Step::Introduced(info) => {
+                    if self.wants_encryption(&transport, &info)? {
+                        // What came in plain text must not be taken for what the
+                        // server says under encryption.
+                        if !input.is_empty() {
+                            return Err(TlsError::EarlyData(input.len()).into());
+                        }
+                        transport = match transport {
+                            Transport::Tcp(stream) => self.encrypt(stream).await?,
+                            encrypted @ Transport::Tls(_) => encrypted,
+                        };
                     }
-                    *asked = true;
-                    let connect = introduction(server, &shared.options, &info);
-                    state.session.authenticate(now, &connect);
+                    let connect = self.introduction(&info)?;
+                    self.shared.lock().session.authenticate(Instant::now(), &connect);
                 }
-                Event::Connected => {
-                    state.server = server.to_string();
-                    if state.status == ConnectionStatus::Reconnecting {
-                        state.status = ConnectionStatus::Connected;
-                    }
-                    step = Step::Done;
-                }
-                Event::ServerError(error) if step == Step::More => {
-                    return Err(DialError::Refused(error));
-                }
-                other => shared.route(&mut state, other).map_err(|interruption| {
-                    match interruption {
-                        Interruption::Malformed(error) => DialError::NotNats(error),
-                        Interruption::Stale => DialError::Timeout(shared.options.connect_timeout),
-                    }
-                })?,
+                Step::Accepted => return Ok(Link::new(transport, input)),
+            }
+            if self.shared.lock().session.take_output(&mut output) {
+                transport.write_all(&output).await?;
+                transport.flush().await?;
+                output.clear();
             }
         }
-        if !more {
-            return Ok(step);
-        }
     }
-}
 
-fn introduction(
-    server: &ServerAddress,
-    options: &ConnectionOptions,
-    info: &ServerInfo,
-) -> Connect {
-    let mut connect = Connect {
-        name: options.name.clone(),
-        echo: !options.no_echo,
-        headers: info.headers,
-        no_responders: info.headers,
-        ..Connect::default()
-    };
-    match server.login() {
-        Some(Login::User { name, password }) => {
-            connect.user = Some(name.clone());
-            connect.pass = Some(password.clone());
+    /// Whether either side wants it, and it is not done yet.
+    fn wants_encryption(
+        &self,
+        transport: &Transport,
+        info: &ServerInfo,
+    ) -> Result<bool, DialError> {
+        let wanted = self.shared.options.tls.required || self.server.tls();
+        match transport {
+            Transport::Tls(_) => Ok(false),
+            Transport::Tcp(_) if wanted && !info.tls_required && !info.tls_available => {
+                Err(TlsError::NotOffered.into())
+            }
+            Transport::Tcp(_) => Ok(wanted || info.tls_required),
         }
-        Some(Login::Token(token)) => connect.auth_token = Some(token.clone()),
-        None => {}
     }
-    connect
+
+    async fn encrypt(&self, stream: TcpStream) -> Result<Transport, DialError> {
+        let name = self.server.tls_name();
+        let stream = tls::encrypt(stream, name, &self.shared.options.tls).await?;
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+
+    /// Takes what has arrived. Once the server has accepted, everything behind
+    /// that is ordinary traffic and goes its ordinary way.
+    fn digest(&mut self, input: &mut BytesMut) -> Result<Step, DialError> {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let mut step = Step::More;
+        loop {
+            let more = state.session.handle_input(now, input).map_err(DialError::NotNats)?;
+            while let Some(event) = state.session.poll_event() {
+                match event {
+                    Event::Info(info) if !self.introduced => {
+                        self.introduced = true;
+                        step = Step::Introduced(info);
+                    }
+                    Event::Connected => {
+                        state.server = Some(self.server.clone());
+                        if state.status == ConnectionStatus::Reconnecting {
+                            state.status = ConnectionStatus::Connected;
+                        }
+                        step = Step::Accepted;
+                    }
+                    Event::ServerError(error) if !matches!(step, Step::Accepted) => {
+                        return Err(DialError::Refused(error));
+                    }
+                    other => {
+                        self.shared.route(&mut state, other).map_err(|interruption| {
+                            self.explain(interruption)
+                        })?;
+                    }
+                }
+            }
+            if !more {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn explain(&self, interruption: Interruption) -> DialError {
+        match interruption {
+            Interruption::Malformed(error) => DialError::NotNats(error),
+            Interruption::Stale => DialError::Timeout(self.shared.options.connect_timeout),
+        }
+    }
+
+    fn introduction(&self, info: &ServerInfo) -> Result<Connect, DialError> {
+        let options = &self.shared.options;
+        let mut connect = Connect {
+            name: options.name.clone(),
+            echo: !options.no_echo,
+            headers: info.headers,
+            no_responders: info.headers,
+            tls_required: options.tls.required || self.server.tls(),
+            ..Connect::default()
+        };
+        options.credentials.apply(self.server.login(), info, &mut connect)?;
+        Ok(connect)
+    }
 }

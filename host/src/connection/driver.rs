@@ -21,7 +21,7 @@ pub(super) struct Driver {
 impl Driver {
     /// Makes the first link: every server is tried once.
     pub(super) async fn connect(shared: Arc<Shared>) -> Result<(Self, Link), ConnectError> {
-        let pool = Pool::new(&shared.options.servers, shared.options.reconnect_wait_max);
+        let pool = Pool::new(&shared.options);
         let mut driver = Self { shared, pool };
         let mut last = ConnectError::NoServers;
         for server in driver.pool.round() {
@@ -71,7 +71,17 @@ impl Driver {
         }
     }
 
+    /// Takes what the server in use last told of its cluster.
+    fn learn(&mut self) {
+        let state = self.shared.lock();
+        let members = state.session.info().map(|info| info.connect_urls.clone());
+        if let (Some(teller), Some(members)) = (&state.server, members) {
+            self.pool.learn(teller, &members);
+        }
+    }
+
     async fn search(&mut self) -> Option<Link> {
+        self.learn();
         loop {
             let mut last = None;
             for server in self.pool.round() {
@@ -88,12 +98,14 @@ impl Driver {
                     }
                 }
             }
-            if self.pool.is_empty() {
-                let reason = last.as_ref().map_or_else(String::new, DialError::to_string);
-                self.shared.finish(&reason);
-                return None;
+            match self.pool.wait() {
+                Some(wait) if !self.pool.is_empty() => tokio::time::sleep(wait).await,
+                _ => {
+                    let reason = last.as_ref().map_or_else(String::new, DialError::to_string);
+                    self.shared.finish(&reason);
+                    return None;
+                }
             }
-            tokio::time::sleep(self.pool.wait()).await;
         }
     }
 }

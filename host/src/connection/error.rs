@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::credentials::CredentialsError;
+use super::tls::TlsError;
 use crate::protocol::{DecodeError, RequestError, ServerError, SessionError};
 
 /// A connection could not be made.
@@ -44,9 +46,12 @@ pub enum DialError {
     /// The server turned the connection down.
     #[error("the server refused the connection: {0}")]
     Refused(ServerError),
-    /// The server demands TLS.
-    #[error("the server requires TLS, which is not supported yet")]
-    TlsRequired,
+    /// The transport could not be encrypted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// What the host was given to log in with can't be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// It hung up in the middle of the handshake.
     #[error("the server closed the connection during the handshake")]
     HungUp,

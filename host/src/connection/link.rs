@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
 use super::block;
 use super::clock::Clock;
 use super::shared::{Interruption, Shared, State};
+use super::transport::Transport;
+use crate::protocol::first_unwritten;
 
 /// An output buffer larger than this is not kept while there is nothing to write.
 const KEPT_OUTPUT: usize = 16 * 1024;
@@ -21,10 +22,10 @@ const KEPT_OUTPUT: usize = 16 * 1024;
 /// How long what is left may take to be written when the connection ends.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
-/// A transport that a server has accepted.
+/// A transport over which a server has accepted the connection.
 pub(super) struct Link {
-    pub(super) stream: TcpStream,
-    pub(super) input: BytesMut,
+    stream: Transport,
+    input: BytesMut,
     output: Vec<u8>,
     written: usize,
     clock: Clock,
@@ -39,7 +40,7 @@ pub(super) enum End {
 }
 
 impl Link {
-    pub(super) fn new(stream: TcpStream, input: BytesMut) -> Self {
+    pub(super) fn new(stream: Transport, input: BytesMut) -> Self {
         Self { stream, input, output: Vec::new(), written: 0, clock: Clock::new() }
     }
 
@@ -56,9 +57,11 @@ impl Link {
         }
     }
 
-    /// What is not on the wire, and whether its first operation partly is.
+    /// What is not wholly on the wire, from the beginning of an operation on, and
+    /// whether a part of that one is.
     pub(super) fn unwritten(&self) -> (&[u8], bool) {
-        (self.output.get(self.written..).unwrap_or_default(), self.written > 0)
+        let first = first_unwritten(&self.output, self.written);
+        (self.output.get(first..).unwrap_or_default(), first < self.written)
     }
 
     /// Ready(Pending) stands for an end that was asked for.

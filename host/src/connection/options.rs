@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::ServerAddress;
+use super::credentials::Credentials;
 use super::receiver::Listener;
+use super::tls::TlsOptions;
 
 /// Everything that decides how a connection behaves. Build it with
 /// [`ConnectionOptions::new`] and change the public fields.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConnectionOptions {
-    /// Tried in this order; later ones only when earlier ones fail.
+    /// Those to begin with. A cluster tells of its other ones.
     pub servers: Vec<ServerAddress>,
     /// Sent to the server as the connection's name.
     pub name: String,
@@ -19,6 +21,17 @@ pub struct ConnectionOptions {
     pub inbox_prefix: String,
     /// The server keeps this connection's own messages from its subscriptions.
     pub no_echo: bool,
+    /// How it logs in, where an address does not say.
+    pub credentials: Credentials,
+    /// How it encrypts.
+    pub tls: TlsOptions,
+    /// Try the servers in the order given instead of a random one.
+    pub keep_order: bool,
+    /// Go on trying a server that has refused the login twice.
+    pub retry_failed_login: bool,
+    /// Rounds through all servers, without success, after which the connection
+    /// ends for good. None: it never does.
+    pub max_reconnects: Option<u32>,
     /// Bounds the TCP connect and the handshake, for each server.
     pub connect_timeout: Duration,
     /// How often the server is asked whether it still lives.
@@ -45,6 +58,11 @@ impl ConnectionOptions {
             inbox_prefix: format!("requests.{name}"),
             name,
             no_echo: false,
+            credentials: Credentials::None,
+            tls: TlsOptions::default(),
+            keep_order: false,
+            retry_failed_login: false,
+            max_reconnects: None,
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(60),
             max_pings_out: 2,

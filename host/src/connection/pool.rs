@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::address::ServerAddress;
 use super::error::DialError;
+use super::options::ConnectionOptions;
 
 /// Waits after the first round in which no server answered.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -12,28 +13,44 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// second try is for a server that was just being reconfigured.
 const MAX_LOGIN_FAILURES: u32 = 2;
 
+/// More servers than any cluster has; a hostile one could name millions.
+const MAX_SERVERS: usize = 1_000;
+
 /// The servers of one connection.
 pub(super) struct Pool {
     servers: Vec<Server>,
     wait_max: Duration,
+    keep_order: bool,
+    retry_failed_login: bool,
+    max_rounds: Option<u32>,
     rounds: u32,
 }
 
 struct Server {
     address: ServerAddress,
+    /// A cluster told of it, and may take it back.
+    is_implicit: bool,
     login_failures: u32,
 }
 
 impl Pool {
-    pub(super) fn new(servers: &[ServerAddress], wait_max: Duration) -> Self {
-        let servers = servers
-            .iter()
-            .map(|address| Server { address: address.clone(), login_failures: 0 })
-            .collect();
-        Self { servers, wait_max, rounds: 0 }
+    pub(super) fn new(options: &ConnectionOptions) -> Self {
+        let mut pool = Self {
+            servers: options.servers.iter().map(|address| Server::explicit(address)).collect(),
+            wait_max: options.reconnect_wait_max,
+            keep_order: options.keep_order,
+            retry_failed_login: options.retry_failed_login,
+            max_rounds: options.max_reconnects,
+            rounds: 0,
+        };
+        if !pool.keep_order {
+            fastrand::shuffle(&mut pool.servers);
+        }
+        pool
     }
 
-    /// The servers to try in one round.
+    /// The servers to try in one round. The one used last comes last: it is the
+    /// least likely to be there.
     pub(super) fn round(&self) -> Vec<ServerAddress> {
         self.servers.iter().map(|server| server.address.clone()).collect()
     }
@@ -45,29 +62,134 @@ impl Pool {
     /// This server accepted: the next search begins without waiting.
     pub(super) fn succeeded(&mut self, address: &ServerAddress) {
         self.rounds = 0;
-        for server in &mut self.servers {
-            if server.address.is_same_server(address) {
-                server.login_failures = 0;
-            }
-        }
+        let Some(index) = self.find(address) else { return };
+        let mut server = self.servers.remove(index);
+        server.login_failures = 0;
+        self.servers.push(server);
     }
 
     /// This server did not. One that refuses the login twice is given up.
     pub(super) fn failed(&mut self, address: &ServerAddress, error: &DialError) {
-        self.servers.retain_mut(|server| {
-            if server.address.is_same_server(address) {
-                server.login_failures =
-                    if error.is_authentication() { server.login_failures + 1 } else { 0 };
-            }
-            server.login_failures < MAX_LOGIN_FAILURES
+        let Some(index) = self.find(address) else { return };
+        let Some(server) = self.servers.get_mut(index) else { return };
+        server.login_failures =
+            if error.is_authentication() { server.login_failures + 1 } else { 0 };
+        if server.login_failures >= MAX_LOGIN_FAILURES && !self.retry_failed_login {
+            self.servers.remove(index);
+        }
+    }
+
+    /// What a server tells of its cluster: new members are added in random order,
+    /// those that it no longer names are forgotten. An empty list says nothing.
+    pub(super) fn learn(&mut self, teller: &ServerAddress, members: &[String]) {
+        let members: Vec<ServerAddress> = members
+            .iter()
+            .take(MAX_SERVERS)
+            .filter_map(|member| member.parse::<ServerAddress>().ok())
+            .collect();
+        if members.is_empty() {
+            return;
+        }
+        self.servers.retain(|server| {
+            !server.is_implicit
+                || server.address.is_same_server(teller)
+                || members.iter().any(|member| member.is_same_server(&server.address))
         });
+        let mut new: Vec<_> =
+            members.into_iter().filter(|member| self.find(member).is_none()).collect();
+        fastrand::shuffle(&mut new);
+        for mut address in new {
+            address.learn_from(teller);
+            // Before the one in use, which is last.
+            let index = self.servers.len().saturating_sub(1);
+            self.servers.insert(index, Server { address, is_implicit: true, login_failures: 0 });
+        }
     }
 
     /// How long to wait before the next round: exponential with full jitter, so
-    /// that many hosts do not come back at the same moment.
-    pub(super) fn wait(&mut self) -> Duration {
+    /// that many hosts do not come back at the same moment. None: there have been
+    /// rounds enough.
+    pub(super) fn wait(&mut self) -> Option<Duration> {
         let ceiling = FIRST_WAIT.saturating_mul(1 << self.rounds.min(16)).min(self.wait_max);
-        self.rounds += 1;
-        ceiling.mul_f64(fastrand::f64())
+        self.rounds = self.rounds.saturating_add(1);
+        if self.max_rounds.is_some_and(|max| self.rounds >= max) {
+            return None;
+        }
+        Some(ceiling.mul_f64(fastrand::f64()))
+    }
+
+    fn find(&self, address: &ServerAddress) -> Option<usize> {
+        self.servers.iter().position(|server| server.address.is_same_server(address))
+    }
+}
+
+impl Server {
+    fn explicit(address: &ServerAddress) -> Self {
+        Self { address: address.clone(), is_implicit: false, login_failures: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ServerError;
+
+    fn pool(servers: &str) -> Pool {
+        let servers = crate::connection::parse_list(servers).unwrap();
+        let mut options = ConnectionOptions::new(servers, "test");
+        options.keep_order = true;
+        Pool::new(&options)
+    }
+
+    fn names(pool: &Pool) -> Vec<String> {
+        pool.round().iter().map(ToString::to_string).collect()
+    }
+
+    fn listed(servers: &[&str]) -> Vec<String> {
+        servers.iter().map(|&server| server.to_owned()).collect()
+    }
+
+    #[test]
+    fn cluster_adds_members_and_takes_only_those_back() {
+        let mut pool = pool("a:1,b:1");
+        let teller = "a:1".parse().unwrap();
+        pool.succeeded(&teller);
+        pool.learn(&teller, &listed(&["c:1"]));
+        assert_eq!(names(&pool), ["b:1", "c:1", "a:1"]);
+        pool.learn(&teller, &[]);
+        assert_eq!(names(&pool).len(), 3);
+        pool.learn(&teller, &listed(&["d:1"]));
+        assert_eq!(names(&pool), ["b:1", "d:1", "a:1"]);
+    }
+
+    #[test]
+    fn bare_addresses_keep_login_and_certificate_name() {
+        let mut pool = pool("tls://me:pw@nats.example:4222");
+        let teller = pool.round().remove(0);
+        pool.learn(&teller, &listed(&["10.0.0.7:4222"]));
+        let told = pool.round().remove(0);
+        assert_eq!(told.tls_name(), "nats.example");
+        assert!(told.login() == teller.login() && told.tls());
+    }
+
+    #[test]
+    fn server_that_refuses_the_login_twice_is_given_up() {
+        let mut pool = pool("a:1,b:1");
+        let address = "a:1".parse().unwrap();
+        let refusal = || DialError::Refused(ServerError::classify("'Authorization Violation'"));
+        pool.failed(&address, &refusal());
+        assert_eq!(names(&pool).len(), 2);
+        pool.failed(&address, &refusal());
+        assert_eq!(names(&pool), ["b:1"]);
+    }
+
+    #[test]
+    fn waits_grow_up_to_their_bound() {
+        let mut pool = pool("a:1");
+        for _ in 0..100 {
+            assert!(pool.wait().unwrap() <= Duration::from_secs(8));
+        }
+        pool.max_rounds = Some(5);
+        assert_eq!(pool.wait(), None);
     }
 }

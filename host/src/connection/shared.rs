@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, oneshot};
 
+use super::address::ServerAddress;
 use super::options::ConnectionOptions;
 use super::receiver::{ConnectionEvent, Receiver};
 use crate::protocol::{
@@ -46,8 +47,8 @@ pub enum ConnectionStatus {
 pub(super) struct State {
     pub(super) session: Session,
     pub(super) status: ConnectionStatus,
-    /// `host:port` of the server in use, or of the one used last.
-    pub(super) server: String,
+    /// The server in use, or the one used last.
+    pub(super) server: Option<ServerAddress>,
     /// What the server said before it hung up.
     pub(super) last_error: Option<ServerError>,
     /// Why the connection is to end.
@@ -78,7 +79,7 @@ impl Shared {
             state: Mutex::new(State {
                 session,
                 status: ConnectionStatus::Reconnecting,
-                server: String::new(),
+                server: None,
                 last_error: None,
                 end: None,
                 subscriptions: FxHashMap::default(),

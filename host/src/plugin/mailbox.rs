@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(mailbox.pending(), (0, 0));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn wait_ends_for_timers_deadlines_and_stop() {
         let mailbox = Mailbox::new(MailboxLimits::default());
         assert_eq!(mailbox.wait(Some(Duration::ZERO)).await, Wait::TimedOut);
