@@ -70,6 +70,15 @@ impl From<StartError> for Failure {
 pub(super) fn fail(failure: &Failure) -> ExitCode {
     let (code, error) = failure.parts();
     // Causes are part of the messages of our own errors already.
-    eprintln!("error: {error}");
+    eprintln!("error: {}", one_line(&error.to_string()));
     ExitCode::from(code)
+}
+
+/// Parts of it come from guests and servers, which must not steer a terminal.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }

@@ -176,9 +176,10 @@ impl Run {
             outcome = wait(&mut plugins).await;
         }
         if !plugins.is_empty() {
+            signals::end_at_next()?;
             tracing::info!("stopping");
         }
-        signals::unless_repeated(stop_all(plugins, self.stop_timeout)).await;
+        stop_all(plugins, self.stop_timeout).await;
         outcome.map(|()| ExitCode::SUCCESS)
     }
 
@@ -188,9 +189,10 @@ impl Run {
         servers: &Servers,
     ) -> Result<ExitCode, Failure> {
         let stop = async {
-            if signals::stop().await.is_err() {
+            if signals::stop().await.and_then(|()| signals::end_at_next()).is_err() {
                 std::future::pending::<()>().await;
             }
+            tracing::info!("stopping");
         };
         let mut code = 0;
         for program in programs {

@@ -1,22 +1,43 @@
 //! Being asked to stop.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits for SIGTERM or Ctrl-C.
-pub(super) async fn stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+pub(super) async fn stop() -> io::Result<()> {
+    Stops::new()?.next().await;
     Ok(())
 }
 
-/// Does something that takes a while; a second signal ends the process at once.
-pub(super) async fn unless_repeated<T>(work: impl Future<Output = T>) -> T {
-    tokio::select! {
-        result = work => result,
-        Ok(()) = stop() => std::process::exit(130),
+/// From this call on, another signal ends the process at once.
+pub(super) fn end_at_next() -> io::Result<()> {
+    let mut stops = Stops::new()?;
+    tokio::spawn(async move {
+        stops.next().await;
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    /// Misses none that comes after this call.
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
