@@ -46,11 +46,6 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Answers to requests arrive at PREFIX.N. Default: `requests.NAME`, with a
-    /// token of its own if the name was chosen.
-    #[arg(long, value_name = "PREFIX")]
-    inbox_prefix: Option<String>,
-
     /// Instances of each plugin that serve at once.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     instances: u16,
@@ -149,7 +144,7 @@ impl Run {
         if let Some(name) = &self.name {
             settings.client_name = ClientName::chosen(name.as_str());
         }
-        settings.inbox_prefix = self.inbox_prefix.clone();
+        settings.inbox_prefix = self.server.inbox_prefix().map(str::to_owned);
         settings.policy = policy.clone();
         settings.instances = self.instances.into();
         settings.environment = self.environment.clone();
@@ -161,7 +156,7 @@ impl Run {
         let mut plugins = Vec::new();
         let mut outcome = Ok(());
         for program in programs {
-            match program.start(servers.addresses.clone()).await {
+            match program.start(servers.options.clone()).await {
                 Ok(plugin) => {
                     tracing::info!(plugin = plugin.name(), "plugin ready");
                     plugins.push(plugin);
@@ -194,12 +189,8 @@ impl Run {
             }
             tracing::info!("stopping");
         };
-        let mut code = 0;
-        for program in programs {
-            let run = program.run(servers.addresses.clone(), stop, self.stop_timeout);
-            code = run.await?;
-            break;
-        }
+        let Some(program) = programs.into_iter().next() else { return Ok(ExitCode::SUCCESS) };
+        let code = program.run(servers.options.clone(), stop, self.stop_timeout).await?;
         Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
     }
 }

@@ -1,51 +1,216 @@
-//! `--server`: which server to use.
+//! Which server to use and how: options that all commands share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::embedded::Embedded;
 use super::exit::Failure;
-use crate::connection::{self, Client, ConnectionOptions, ServerAddress};
+use crate::connection::{self, Client, ConnectionOptions, Credentials};
+use crate::protocol::check_inbox_prefix;
 
-/// Where NATS is.
+/// Where NATS is, and how to get in.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
 pub(super) struct ServerArguments {
-    /// Server addresses, such as `localhost`, `nats://user:pass@host:4222` or
-    /// `[::1]:4222`, separated by commas; or `embedded` to start a real
-    /// nats-server on a free port, for as long as this runs.
+    /// Server addresses, such as `localhost`, `nats://user:pass@host:4222`,
+    /// `tls://host` or `[::1]:4222`, separated by commas; or `embedded` to start
+    /// a real nats-server on a free port, for as long as this runs.
     #[arg(short, long, env = "NATS_URL", default_value = "localhost:4222", value_name = "URL[,URL]",
           hide_env_values = true)]
     server: String,
+
+    /// Try the servers in the order given instead of a random one.
+    #[arg(long)]
+    no_randomize: bool,
+
+    #[command(flatten)]
+    login: LoginArguments,
+
+    #[command(flatten)]
+    tls: TlsArguments,
+
+    #[command(flatten)]
+    behaviour: BehaviourArguments,
 }
 
-/// Servers to connect to; an embedded one ends with this value.
+/// How to log in.
+#[derive(Debug, Args)]
+struct LoginArguments {
+    /// User name; with --password.
+    #[arg(long, env = "NATS_USER", hide_env_values = true, requires = "password", value_name = "NAME")]
+    user: Option<String>,
+
+    /// Password; with --user.
+    #[arg(long, env = "NATS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    password: Option<String>,
+
+    /// Token.
+    #[arg(long, env = "NATS_TOKEN", hide_env_values = true, value_name = "TOKEN", conflicts_with = "user")]
+    token: Option<String>,
+
+    /// File with an nkey seed.
+    #[arg(long, env = "NATS_NKEY", value_name = "FILE", conflicts_with_all = ["user", "token"])]
+    nkey: Option<PathBuf>,
+
+    /// File with a JWT and its nkey seed; read anew at each connect.
+    #[arg(long, env = "NATS_CREDS", value_name = "FILE", conflicts_with_all = ["user", "token", "nkey"])]
+    creds: Option<PathBuf>,
+
+    /// Go on trying a server that has refused the login twice.
+    #[arg(long)]
+    retry_failed_login: bool,
+}
+
+/// How to encrypt.
+#[derive(Debug, Args)]
+struct TlsArguments {
+    /// Refuse servers without TLS; `tls://` in the address says the same.
+    #[arg(long)]
+    tls: bool,
+
+    /// Encrypt before the server says anything (`handshake_first`).
+    #[arg(long)]
+    tls_first: bool,
+
+    /// Trust the certificate authorities in this file instead of the system's.
+    #[arg(long, env = "NATS_CA", value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+
+    /// Own certificate; with --tls-key.
+    #[arg(long, env = "NATS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the own certificate.
+    #[arg(long, env = "NATS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+/// How a connection behaves once it is made, and when it breaks.
+#[derive(Debug, Args)]
+struct BehaviourArguments {
+    /// Answers to requests arrive at PREFIX.N. Default: `requests.NAME`, with a
+    /// token of its own if the name was chosen.
+    #[arg(long, value_name = "PREFIX")]
+    inbox_prefix: Option<String>,
+
+    /// Do not receive what this connection itself publishes.
+    #[arg(long)]
+    no_echo: bool,
+
+    /// Bounds connecting and logging in, for each server.
+    #[arg(long, default_value = "5s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    connect_timeout: Duration,
+
+    /// How often to ask the server whether it lives.
+    #[arg(long, default_value = "1m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    ping_interval: Duration,
+
+    /// Give a server up after so many unanswered questions.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    max_pings_out: u32,
+
+    /// Longest wait between two rounds through the servers.
+    #[arg(long, default_value = "8s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    reconnect_wait_max: Duration,
+
+    /// Rounds through all servers after which to give up. Default: never.
+    #[arg(long, value_name = "N")]
+    max_reconnects: Option<u32>,
+}
+
+/// What to connect with; an embedded server ends with this value.
 pub(super) struct Servers {
-    pub(super) addresses: Vec<ServerAddress>,
+    pub(super) options: ConnectionOptions,
     _embedded: Option<Embedded>,
 }
 
 impl ServerArguments {
-    pub(super) async fn open(&self) -> Result<Servers, Failure> {
-        if self.server == "embedded" {
-            let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
-            tracing::info!(server = %embedded.address(), "embedded nats-server");
-            return Ok(Servers {
-                addresses: vec![embedded.address().clone()],
-                _embedded: Some(embedded),
-            });
-        }
-        let addresses = connection::parse_list(&self.server)
-            .map_err(|error| Failure::Usage(error.into()))?;
-        Ok(Servers { addresses, _embedded: None })
+    /// The prefix that was chosen.
+    pub(super) fn inbox_prefix(&self) -> Option<&str> {
+        self.behaviour.inbox_prefix.as_deref()
     }
 
-    /// Connects under a name; for commands that are clients themselves.
+    /// Checks the arguments; starts the embedded server if that is wanted.
+    pub(super) async fn open(&self) -> Result<Servers, Failure> {
+        let embedded = if self.server == "embedded" {
+            let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
+            tracing::info!(server = %embedded.address(), "embedded nats-server");
+            Some(embedded)
+        } else {
+            None
+        };
+        let addresses = match &embedded {
+            Some(embedded) => vec![embedded.address().clone()],
+            None => connection::parse_list(&self.server)
+                .map_err(|error| Failure::Usage(error.into()))?,
+        };
+        let mut options =
+            ConnectionOptions::new(addresses, uuid::Uuid::new_v4().to_string());
+        options.keep_order = self.no_randomize;
+        self.login.apply(&mut options);
+        self.tls.apply(&mut options);
+        self.behaviour.apply(&mut options)?;
+        Ok(Servers { options, _embedded: embedded })
+    }
+
+    /// Connects under a random name; for commands that are clients themselves.
     pub(super) async fn connect(&self) -> Result<(Client, Servers), Failure> {
         let servers = self.open().await?;
-        let name = uuid::Uuid::new_v4().to_string();
-        let client = Client::connect(ConnectionOptions::new(servers.addresses.clone(), name));
-        Ok((client.await?, servers))
+        let client = Client::connect(servers.options.clone()).await?;
+        Ok((client, servers))
+    }
+}
+
+impl LoginArguments {
+    fn apply(&self, options: &mut ConnectionOptions) {
+        options.retry_failed_login = self.retry_failed_login;
+        options.credentials = if let Some(path) = &self.creds {
+            Credentials::File(path.clone())
+        } else if let Some(path) = &self.nkey {
+            Credentials::NkeyFile(path.clone())
+        } else if let Some(token) = &self.token {
+            Credentials::Token(token.clone())
+        } else if let Some(name) = &self.user {
+            let password = self.password.clone().unwrap_or_default();
+            Credentials::User { name: name.clone(), password }
+        } else {
+            Credentials::None
+        };
+    }
+}
+
+impl TlsArguments {
+    fn apply(&self, options: &mut ConnectionOptions) {
+        options.tls.required = self.tls || self.tls_first;
+        options.tls.first = self.tls_first;
+        options.tls.ca_file.clone_from(&self.tls_ca);
+        options.tls.identity = self.tls_cert.clone().zip(self.tls_key.clone());
+    }
+}
+
+impl BehaviourArguments {
+    fn apply(&self, options: &mut ConnectionOptions) -> Result<(), Failure> {
+        if let Some(prefix) = &self.inbox_prefix {
+            check_inbox_prefix(prefix).map_err(|error| Failure::Usage(error.into()))?;
+            options.inbox_prefix.clone_from(prefix);
+        }
+        for (name, time) in
+            [("connect-timeout", self.connect_timeout), ("ping-interval", self.ping_interval)]
+        {
+            if time.is_zero() {
+                return Err(Failure::Usage(anyhow!("--{name} 0s is too short; give at least 1ms")));
+            }
+        }
+        options.no_echo = self.no_echo;
+        options.connect_timeout = self.connect_timeout;
+        options.ping_interval = self.ping_interval;
+        options.max_pings_out = self.max_pings_out;
+        options.reconnect_wait_max = self.reconnect_wait_max;
+        options.max_reconnects = self.max_reconnects;
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The connections of one plugin: the same server and options give the same one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) struct Connected {
 }
 
 impl Connected {
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.client.status() == ConnectionStatus::Closed
     }
 
@@ -52,6 +52,7 @@ impl Connected {
 #[derive(Default)]
 pub(super) struct Connections {
     all: tokio::sync::Mutex<Vec<(Key, Connected)>>,
+    last_id: AtomicU32,
     last_failed: AtomicBool,
 }
 
@@ -65,11 +66,11 @@ impl Connections {
     ) -> Result<Connected, ConnectError> {
         // Held while connecting: two instances that ask at once get one connection.
         let mut all = self.all.lock().await;
-        let open = all.iter().find(|(known, connected)| *known == key && !connected.is_closed());
-        if let Some((_, connected)) = open {
+        all.retain(|(_, connected)| !connected.is_closed());
+        if let Some((_, connected)) = all.iter().find(|(known, _)| *known == key) {
             return Ok(connected.clone());
         }
-        let id = u32::try_from(all.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let events =
             Arc::new(Events { id, plugin: plugin.to_owned(), mailboxes: Mutex::default() });
         let mut options = make_options(&key);

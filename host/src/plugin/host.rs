@@ -21,7 +21,7 @@ use super::shard::Shards;
 use super::state::{Shared, State};
 use super::subscriptions::Subscriptions;
 use super::{command, supervisor};
-use crate::connection::ServerAddress;
+use crate::connection::ConnectionOptions;
 
 /// Runs sandboxed components against NATS, on threads of its own. Dropping it
 /// ends everything at once; [`Plugin::stop`] ends a plugin cleanly.
@@ -125,18 +125,19 @@ impl Program {
         self.loaded.kind
     }
 
-    /// Starts a plugin: returns once `start` of all its instances has. A guest
-    /// that names no server gets one of `servers`, tried in order.
+    /// Starts a plugin: returns once `start` of all its instances has. Its
+    /// connections are made with `connection`, except for what a guest chooses
+    /// itself.
     ///
     /// # Errors
     /// If one of them fails, or it is a command.
-    pub async fn start(self, servers: Vec<ServerAddress>) -> Result<Plugin, StartError> {
+    pub async fn start(self, connection: ConnectionOptions) -> Result<Plugin, StartError> {
         let name = self.settings.name.clone();
         if self.loaded.kind == Kind::Command {
             return Err(StartError::WrongKind { plugin: name, is: "command", wanted: "plugin" });
         }
         let instances = self.settings.instances.max(1);
-        let shared = Arc::new(shared(self.settings, servers));
+        let shared = Arc::new(shared(self.settings, connection));
         let mut plugin =
             Plugin { name, shared: Arc::clone(&shared), mailboxes: Vec::new(), tasks: JoinSet::new() };
         for _ in 0..instances {
@@ -168,7 +169,7 @@ impl Program {
         Ok(plugin)
     }
 
-    /// Runs a command to its exit code, with servers as for
+    /// Runs a command to its exit code, with connections as for
     /// [`start`](Self::start). When `stop` is done, a waiting command is
     /// told that nothing more will come, and given up after `grace`.
     ///
@@ -176,7 +177,7 @@ impl Program {
     /// If it traps, or is a plugin.
     pub async fn run(
         self,
-        servers: Vec<ServerAddress>,
+        connection: ConnectionOptions,
         stop: impl Future<Output = ()>,
         grace: Duration,
     ) -> Result<i32, StartError> {
@@ -184,7 +185,7 @@ impl Program {
         if self.loaded.kind != Kind::Command {
             return Err(StartError::WrongKind { plugin, is: "plugin", wanted: "command" });
         }
-        let shared = Arc::new(shared(self.settings, servers));
+        let shared = Arc::new(shared(self.settings, connection));
         let mailbox = Arc::new(Mailbox::new(shared.settings.limits.mailbox));
         let run = command::run(self.loaded, Arc::clone(&shared), Arc::clone(&mailbox));
         let mut task = self.shard.spawn(run);
@@ -270,10 +271,10 @@ async fn close_all(connections: &Connections, timeout: Duration) {
     }
 }
 
-fn shared(settings: PluginSettings, servers: Vec<ServerAddress>) -> Shared {
+fn shared(settings: PluginSettings, connection: ConnectionOptions) -> Shared {
     Shared {
         settings,
-        servers,
+        connection,
         connections: Connections::default(),
         subscriptions: Subscriptions::default(),
         refusals: AtomicU64::new(0),

@@ -14,15 +14,16 @@ use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
 use super::settings::PluginSettings;
 use super::subscriptions::{Subscription, Subscriptions};
-use crate::connection::{Client, ServerAddress};
+use crate::connection::{Client, ConnectionOptions};
 use crate::policy::Denied;
 use crate::protocol::{Headers, Message, RequestId, Subject};
 
 /// What all instances of a plugin have in common.
 pub(super) struct Shared {
     pub(super) settings: PluginSettings,
-    /// What a guest gets that names no server.
-    pub(super) servers: Vec<ServerAddress>,
+    /// What connections are made with, the servers of a guest that names none
+    /// among it.
+    pub(super) connection: ConnectionOptions,
     pub(super) connections: Connections,
     pub(super) subscriptions: Subscriptions,
     pub(super) refusals: AtomicU64,
@@ -50,8 +51,8 @@ pub(super) struct State {
     pub(super) plugin: Arc<Shared>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) progress: Arc<Progress>,
-    /// The connections it has asked for, by their number less one.
-    pub(super) connections: Vec<Option<Connected>>,
+    /// The connections it has asked for.
+    pub(super) connections: FxHashMap<u32, Connected>,
     pub(super) subscriptions: FxHashMap<u64, Arc<Subscription>>,
     /// Subscriptions of the instance before, which `start` may take up.
     pub(super) orphans: Vec<Arc<Subscription>>,
@@ -87,7 +88,7 @@ impl State {
             plugin,
             mailbox,
             progress: Arc::default(),
-            connections: Vec::new(),
+            connections: FxHashMap::default(),
             subscriptions: FxHashMap::default(),
             orphans: inheritance.subscriptions,
             requests: FxHashMap::default(),
@@ -107,14 +108,8 @@ impl State {
         &self.plugin.settings
     }
 
-    /// The connection with this number, if this instance has asked for it.
-    pub(super) fn connection(&self, id: u32) -> Option<&Connected> {
-        let index = usize::try_from(id).ok()?.checked_sub(1)?;
-        self.connections.get(index)?.as_ref()
-    }
-
     pub(super) fn client(&self, id: u32) -> Option<&Client> {
-        self.connection(id).map(|connected| &connected.client)
+        self.connections.get(&id).map(|connected| &connected.client)
     }
 
     /// Takes the next delivery: the one before is handled with this.

@@ -1,8 +1,10 @@
 //! `simple-nats:client/client`.
 
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connection::{ConnectionOptions, ServerAddress};
+use crate::connection::{AddressError, ConnectionOptions, Credentials, ServerAddress};
 use crate::plugin::bindings::client::{ConnectOptions, Host};
 use crate::plugin::bindings::types::{self, Error};
 use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key};
@@ -17,10 +19,11 @@ impl Host for State {
         server: Option<String>,
         options: ConnectOptions,
     ) -> Result<u32, Error> {
-        let settings = self.settings();
-        let servers = match server {
-            None => self.plugin.servers.clone(),
-            Some(server) => vec![permitted_server(&self.plugin, &server)?],
+        let plugin = Arc::clone(&self.plugin);
+        let settings = &plugin.settings;
+        let template = match server {
+            None => plugin.connection.clone(),
+            Some(server) => plugin.connection_to(&server)?,
         };
         let name = match options.client_name {
             None => settings.client_name.clone(),
@@ -37,22 +40,25 @@ impl Host for State {
         if let Some(prefix) = &inbox_prefix {
             check_inbox_prefix(prefix).map_err(|error| Error::NameInvalid(error.to_string()))?;
         }
-        let key = Key { servers, name: name.name.clone(), inbox_prefix, no_echo: options.no_echo };
+        let key = Key {
+            servers: template.servers.clone(),
+            name: name.name.clone(),
+            inbox_prefix,
+            no_echo: options.no_echo || template.no_echo,
+        };
         let max_connections = settings.limits.max_connections;
-        if self.plugin.connections.is_full_for(&key, max_connections).await {
+        if plugin.connections.is_full_for(&key, max_connections).await {
             return Err(quota("connections", max_connections));
         }
-        let connected = self
-            .plugin
-            .connections
-            .connect(key, &self.settings().name, |key| {
-                let mut options = ConnectionOptions::new(key.servers.clone(), key.name.as_str());
-                options.inbox_prefix =
-                    key.inbox_prefix.clone().unwrap_or_else(|| name.inbox_prefix());
-                options.no_echo = key.no_echo;
-                options
-            })
-            .await?;
+        let make_options = |key: &Key| {
+            let mut options = template;
+            options.name.clone_from(&key.name);
+            options.inbox_prefix =
+                key.inbox_prefix.clone().unwrap_or_else(|| name.inbox_prefix());
+            options.no_echo = key.no_echo;
+            options
+        };
+        let connected = plugin.connections.connect(key, &settings.name, make_options).await?;
         Ok(self.remember(connected))
     }
 
@@ -119,41 +125,42 @@ impl Host for State {
 impl State {
     /// The connection with this number.
     pub(super) fn known(&self, id: u32) -> Result<&Connected, Error> {
-        self.connection(id).ok_or(Error::UnknownClient(id))
+        self.connections.get(&id).ok_or(Error::UnknownClient(id))
     }
 
     fn remember(&mut self, connected: Connected) -> u32 {
         let id = connected.id;
-        let index = usize::try_from(id.saturating_sub(1)).unwrap_or(usize::MAX);
-        if self.connections.len() <= index {
-            self.connections.resize(index.saturating_add(1), None);
-        }
-        if let Some(place) = self.connections.get_mut(index)
-            && place.is_none()
-        {
+        self.connections.retain(|_, known| !known.is_closed());
+        if let Entry::Vacant(place) = self.connections.entry(id) {
             connected.notify(&self.mailbox);
             self.mailbox.push_event(id, Event::Connected(connected.client.server()));
-            *place = Some(connected);
+            place.insert(connected);
         }
         id
     }
 }
 
-/// A server that a guest names: the host's own, or one that the policy permits.
-fn permitted_server(plugin: &Shared, text: &str) -> Result<ServerAddress, Error> {
-    let address: ServerAddress =
-        text.parse().map_err(|error: crate::connection::AddressError| {
-            Error::ConnectFailed(error.to_string())
-        })?;
-    let own = plugin.servers.iter().find(|own| own.is_same_server(&address));
-    if let Some(own) = own
-        && address.login().is_none()
-    {
-        return Ok(own.clone());
-    }
-    match plugin.settings.policy.may_connect(address.host(), address.port()) {
-        Ok(()) => Ok(address),
-        Err(denied) => Err(plugin.refuse(denied)),
+impl Shared {
+    /// How to connect to a server that a guest names: the host's own, or one that
+    /// the policy permits. That one gets nothing of what the host logs in with.
+    fn connection_to(&self, text: &str) -> Result<ConnectionOptions, Error> {
+        let address: ServerAddress = text
+            .parse()
+            .map_err(|error: AddressError| Error::ConnectFailed(error.to_string()))?;
+        let mut options = self.connection.clone();
+        let own = options.servers.iter().find(|own| own.is_same_server(&address));
+        if let Some(own) = own
+            && address.login().is_none()
+        {
+            options.servers = vec![own.clone()];
+            return Ok(options);
+        }
+        let allowed = self.settings.policy.may_connect(address.host(), address.port());
+        allowed.map_err(|denied| self.refuse(denied))?;
+        options.servers = vec![address];
+        options.credentials = Credentials::None;
+        options.tls.identity = None;
+        Ok(options)
     }
 }
 
