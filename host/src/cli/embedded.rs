@@ -46,8 +46,9 @@ impl Embedded {
             .with_context(|| format!("start {}", program.display()))?;
         let mut server = Self { address: "127.0.0.1".parse()?, directory, child };
         let started = tokio::time::timeout(START_TIMEOUT, server.wait_for_ports()).await;
-        server.address = started
-            .with_context(|| format!("{} did not listen within {START_TIMEOUT:?}", program.display()))??;
+        server.address = started.with_context(|| {
+            format!("{} did not listen within {START_TIMEOUT:?}", program.display())
+        })??;
         Ok(server)
     }
 

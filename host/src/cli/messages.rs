@@ -49,7 +49,8 @@ pub(super) enum Arrival {
 pub(super) struct Arrivals(mpsc::UnboundedSender<Arrival>);
 
 impl Arrivals {
-    pub(super) fn new() -> (Arc<dyn Receiver>, mpsc::UnboundedReceiver<Arrival>) {
+    /// A receiver, and what it gets.
+    pub(super) fn channel() -> (Arc<dyn Receiver>, mpsc::UnboundedReceiver<Arrival>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Arc::new(Self(sender)), receiver)
     }

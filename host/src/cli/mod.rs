@@ -46,8 +46,14 @@ pub struct Arguments {
     log_format: Option<LogFormat>,
 
     /// Which log lines to show, such as `debug` or `simple_nats=trace`.
-    #[arg(long, global = true, env = "SIMPLE_NATS_LOG", default_value = "info", value_name = "FILTER",
-          help_heading = "Logging")]
+    #[arg(
+        long,
+        global = true,
+        env = "SIMPLE_NATS_LOG",
+        default_value = "info",
+        value_name = "FILTER",
+        help_heading = "Logging"
+    )]
     log_filter: String,
 }
 

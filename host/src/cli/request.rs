@@ -44,12 +44,11 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let subject =
-            Subject::new(&self.subject).map_err(|error| Failure::Usage(error.into()))?;
+        let subject = Subject::new(&self.subject).map_err(|error| Failure::Usage(error.into()))?;
         let headers = messages::headers(&self.headers)?;
         let payload = messages::payload(self.payload.as_deref())?;
         let (client, _servers) = self.server.connect().await?;
-        let (receiver, mut arrivals) = Arrivals::new();
+        let (receiver, mut arrivals) = Arrivals::channel();
         let options =
             RequestOptions { timeout: self.timeout, max_replies: self.replies, stall: None };
         client

@@ -1,6 +1,6 @@
 //! `simple-nats run`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -138,9 +138,9 @@ impl Run {
         }
     }
 
-    fn settings(&self, path: &PathBuf, policy: &Policy) -> PluginSettings {
+    fn settings(&self, path: &Path, policy: &Policy) -> PluginSettings {
         let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-        let mut settings = PluginSettings::new(stem, ComponentSource::File(path.clone()));
+        let mut settings = PluginSettings::new(stem, ComponentSource::File(path.to_owned()));
         if let Some(name) = &self.name {
             settings.client_name = ClientName::chosen(name.as_str());
         }

@@ -18,8 +18,14 @@ pub(super) struct ServerArguments {
     /// Server addresses, such as `localhost`, `nats://user:pass@host:4222`,
     /// `tls://host` or `[::1]:4222`, separated by commas; or `embedded` to start
     /// a real nats-server on a free port, for as long as this runs.
-    #[arg(short, long, env = "NATS_URL", default_value = "localhost:4222", value_name = "URL[,URL]",
-          hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        env = "NATS_URL",
+        default_value = "localhost:4222",
+        value_name = "URL[,URL]",
+        hide_env_values = true
+    )]
     server: String,
 
     /// Try the servers in the order given instead of a random one.
@@ -40,7 +46,13 @@ pub(super) struct ServerArguments {
 #[derive(Debug, Args)]
 struct LoginArguments {
     /// User name; with --password.
-    #[arg(long, env = "NATS_USER", hide_env_values = true, requires = "password", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "NATS_USER",
+        hide_env_values = true,
+        requires = "password",
+        value_name = "NAME"
+    )]
     user: Option<String>,
 
     /// Password; with --user.
@@ -48,7 +60,13 @@ struct LoginArguments {
     password: Option<String>,
 
     /// Token.
-    #[arg(long, env = "NATS_TOKEN", hide_env_values = true, value_name = "TOKEN", conflicts_with = "user")]
+    #[arg(
+        long,
+        env = "NATS_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        conflicts_with = "user"
+    )]
     token: Option<String>,
 
     /// File with an nkey seed.
@@ -147,8 +165,7 @@ impl ServerArguments {
             None => connection::parse_list(&self.server)
                 .map_err(|error| Failure::Usage(error.into()))?,
         };
-        let mut options =
-            ConnectionOptions::new(addresses, uuid::Uuid::new_v4().to_string());
+        let mut options = ConnectionOptions::new(addresses, uuid::Uuid::new_v4().to_string());
         options.keep_order = self.no_randomize;
         self.login.apply(&mut options);
         self.tls.apply(&mut options);

@@ -44,7 +44,7 @@ impl Subscribe {
         let pattern = SubjectPattern::new(&self.subject).map_err(usage)?;
         let queue = self.queue.as_deref().map(QueueGroup::new).transpose().map_err(usage)?;
         let (client, _servers) = self.server.connect().await?;
-        let (receiver, mut arrivals) = Arrivals::new();
+        let (receiver, mut arrivals) = Arrivals::channel();
         let failed = |error: crate::protocol::SessionError| Failure::Failed(error.into());
         let sid = client.subscribe(pattern, queue, receiver, 0).map_err(failed)?;
         if let Some(count) = self.count {

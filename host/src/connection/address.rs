@@ -40,7 +40,9 @@ pub enum Login {
 
 /// An address that can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("server address {address:?} is not valid: {reason}; write host:port, nats://host:port or tls://host:port")]
+#[error(
+    "server address {address:?} is not valid: {reason}; write host:port, nats://host:port or tls://host:port"
+)]
 pub struct AddressError {
     address: String,
     reason: &'static str,
@@ -235,7 +237,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_its_name() {
-        for text in ["", ":4222", "host:", "host:0", "host:70000", "http://host", "a b", "[::1", "nats://:p@h"] {
+        for text in [
+            "",
+            ":4222",
+            "host:",
+            "host:0",
+            "host:70000",
+            "http://host",
+            "a b",
+            "[::1",
+            "nats://:p@h",
+        ] {
             let error = text.parse::<ServerAddress>().unwrap_err().to_string();
             assert!(error.contains("is not valid"), "{error}");
         }

@@ -130,7 +130,9 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("None"),
-            Self::User { name, .. } => f.debug_struct("User").field("name", name).finish_non_exhaustive(),
+            Self::User { name, .. } => {
+                f.debug_struct("User").field("name", name).finish_non_exhaustive()
+            }
             Self::Token(_) => f.write_str("Token(…)"),
             Self::NkeyFile(path) => f.debug_tuple("NkeyFile").field(path).finish(),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),

@@ -18,19 +18,15 @@ use crate::protocol::{Connect, Event, ServerInfo};
 
 /// Makes a link to one server: all addresses of its name are tried, and the
 /// whole is bounded by the connect timeout.
-pub(super) async fn dial(
-    server: &ServerAddress,
-    shared: &Arc<Shared>,
-) -> Result<Link, DialError> {
+pub(super) async fn dial(server: &ServerAddress, shared: &Arc<Shared>) -> Result<Link, DialError> {
     let timeout = shared.options.connect_timeout;
     let attempt = async {
         let stream = open(server).await?;
         shared.lock().session.handle_opened(Instant::now());
         Handshake { server, shared, introduced: false }.run(stream).await
     };
-    let result = tokio::time::timeout(timeout, attempt)
-        .await
-        .unwrap_or(Err(DialError::Timeout(timeout)));
+    let result =
+        tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(DialError::Timeout(timeout)));
     if result.is_err() {
         let mut state = shared.lock();
         state.session.handle_closed(Instant::now(), &[], false);
@@ -76,11 +72,8 @@ enum Step {
 impl Handshake<'_> {
     async fn run(mut self, stream: TcpStream) -> Result<Link, DialError> {
         let tls = &self.shared.options.tls;
-        let mut transport = if tls.first {
-            self.encrypt(stream).await?
-        } else {
-            Transport::Tcp(stream)
-        };
+        let mut transport =
+            if tls.first { self.encrypt(stream).await? } else { Transport::Tcp(stream) };
         let mut input = BytesMut::new();
         let mut output = Vec::new();
         loop {
@@ -162,9 +155,9 @@ impl Handshake<'_> {
                         return Err(DialError::Refused(error));
                     }
                     other => {
-                        self.shared.route(&mut state, other).map_err(|interruption| {
-                            self.explain(interruption)
-                        })?;
+                        self.shared
+                            .route(&mut state, other)
+                            .map_err(|interruption| self.explain(interruption))?;
                     }
                 }
             }

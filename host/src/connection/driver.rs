@@ -119,5 +119,5 @@ async fn keep_time(shared: &Shared) {
         let _ = clock.poll(cx, &mut shared.lock(), shared);
         Poll::Pending
     })
-    .await
+    .await;
 }

@@ -36,7 +36,7 @@ struct Server {
 impl Pool {
     pub(super) fn new(options: &ConnectionOptions) -> Self {
         let mut pool = Self {
-            servers: options.servers.iter().map(|address| Server::explicit(address)).collect(),
+            servers: options.servers.iter().map(Server::explicit).collect(),
             wait_max: options.reconnect_wait_max,
             keep_order: options.keep_order,
             retry_failed_login: options.retry_failed_login,

@@ -72,7 +72,6 @@ impl Shared {
             max_pings_out: options.max_pings_out,
             max_pending_bytes: options.max_pending_bytes,
             max_pending_messages: options.max_pending_messages,
-            ..SessionConfig::default()
         });
         Self {
             options,

@@ -85,7 +85,13 @@ impl Interfaces {
 
 fn is_provided(import: &str) -> bool {
     const OURS: [&str; 8] = [
-        "types", "client", "publisher", "subscriber", "requester", "timers", "inbox",
+        "types",
+        "client",
+        "publisher",
+        "subscriber",
+        "requester",
+        "timers",
+        "inbox",
         "packed-inbox",
     ];
     const WASI: [&str; 6] = ["io", "clocks", "random", "cli", "filesystem", "sockets"];

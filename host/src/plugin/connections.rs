@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use super::mailbox::{Event, Mailbox};
 use crate::connection::{
-    Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus,
-    Listener, ServerAddress,
+    Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
+    ServerAddress,
 };
 
 /// How long a connection may take to hand over what is left when it ends.

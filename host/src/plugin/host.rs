@@ -138,8 +138,12 @@ impl Program {
         }
         let instances = self.settings.instances.max(1);
         let shared = Arc::new(shared(self.settings, connection));
-        let mut plugin =
-            Plugin { name, shared: Arc::clone(&shared), mailboxes: Vec::new(), tasks: JoinSet::new() };
+        let mut plugin = Plugin {
+            name,
+            shared: Arc::clone(&shared),
+            mailboxes: Vec::new(),
+            tasks: JoinSet::new(),
+        };
         for _ in 0..instances {
             let mailbox = Arc::new(Mailbox::new(shared.settings.limits.mailbox));
             let (started, outcome) = oneshot::channel();

@@ -48,11 +48,8 @@ impl Instance {
                 .map(|index| instance.get_typed_func(&mut store, index))
                 .transpose()
                 .map_err(trap)?;
-            let started = guest
-                .simple_nats_client_lifecycle()
-                .call_start(&mut store)
-                .await
-                .map_err(trap)?;
+            let started =
+                guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
             started.map_err(GuestError::Start)?;
             Ok((guest, batch))
         };
@@ -167,13 +164,11 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
     let mut store = Store::new(loaded.pre.engine(), state);
     store.limiter(State::limiter);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        match cpu_time {
-            Some(limit) if progress.running_time() >= limit => Err(wasmtime::Error::msg(format!(
-                "a callback used more than {limit:?} of processor time"
-            ))),
-            _ => Ok(UpdateDeadline::Yield(1)),
-        }
+    store.epoch_deadline_callback(move |_| match cpu_time {
+        Some(limit) if progress.running_time() >= limit => Err(wasmtime::Error::msg(format!(
+            "a callback used more than {limit:?} of processor time"
+        ))),
+        _ => Ok(UpdateDeadline::Yield(1)),
     });
     store
 }

@@ -55,11 +55,7 @@ pub(super) async fn load(
     link(linker, &component, name)
 }
 
-fn link(
-    linker: &Linker<State>,
-    component: &Component,
-    name: String,
-) -> Result<Loaded, LoadError> {
+fn link(linker: &Linker<State>, component: &Component, name: String) -> Result<Loaded, LoadError> {
     let interfaces = Interfaces::of(component);
     let kind = match interfaces.kind() {
         Ok(kind) => kind,

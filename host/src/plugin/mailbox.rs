@@ -47,8 +47,14 @@ pub(super) enum Event {
     Connected(String),
     /// Everything that the server had for this connection has been taken.
     Drained,
-    SlowConsumer { sid: u64, dropped: u64 },
-    SubscriptionEnded { sid: u64, reason: String },
+    SlowConsumer {
+        sid: u64,
+        dropped: u64,
+    },
+    SubscriptionEnded {
+        sid: u64,
+        reason: String,
+    },
 }
 
 /// How much may wait.

@@ -45,10 +45,11 @@ impl Shard {
             Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-            // A sender that is gone says the same as one that has sent.
-            let _ = runtime.block_on(stopped);
-        })?;
+        let thread =
+            std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                // A sender that is gone says the same as one that has sent.
+                let _ = runtime.block_on(stopped);
+            })?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 }

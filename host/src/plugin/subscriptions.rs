@@ -185,9 +185,8 @@ impl Subscriptions {
         let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
         let mut all = self.all.lock();
         all.retain(|one| !one.has_ended());
-        let shared = all
-            .iter()
-            .find(|one| one.is(client_id, subject, group) && !one.has_member(mailbox));
+        let shared =
+            all.iter().find(|one| one.is(client_id, subject, group) && !one.has_member(mailbox));
         if let Some(shared) = shared {
             shared.members.lock().mailboxes.push(Arc::clone(mailbox));
             return Ok(Arc::clone(shared));

@@ -53,8 +53,7 @@ impl Host for State {
         let make_options = |key: &Key| {
             let mut options = template;
             options.name.clone_from(&key.name);
-            options.inbox_prefix =
-                key.inbox_prefix.clone().unwrap_or_else(|| name.inbox_prefix());
+            options.inbox_prefix = key.inbox_prefix.clone().unwrap_or_else(|| name.inbox_prefix());
             options.no_echo = key.no_echo;
             options
         };
@@ -78,8 +77,7 @@ impl Host for State {
     fn statistics(&mut self, client: u32) -> Result<types::Statistics, Error> {
         let client = &self.known(client)?.client;
         let counters = client.statistics();
-        let dropped =
-            self.subscriptions.values().map(|subscription| subscription.counts().dropped);
+        let dropped = self.subscriptions.values().map(|subscription| subscription.counts().dropped);
         let (pending_messages, pending_bytes) = self.mailbox.pending();
         Ok(types::Statistics {
             in_messages: counters.in_messages,
@@ -144,9 +142,8 @@ impl Shared {
     /// How to connect to a server that a guest names: the host's own, or one that
     /// the policy permits. That one gets nothing of what the host logs in with.
     fn connection_to(&self, text: &str) -> Result<ConnectionOptions, Error> {
-        let address: ServerAddress = text
-            .parse()
-            .map_err(|error: AddressError| Error::ConnectFailed(error.to_string()))?;
+        let address: ServerAddress =
+            text.parse().map_err(|error: AddressError| Error::ConnectFailed(error.to_string()))?;
         let mut options = self.connection.clone();
         let own = options.servers.iter().find(|own| own.is_same_server(&address));
         if let Some(own) = own

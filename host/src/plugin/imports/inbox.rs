@@ -41,11 +41,9 @@ fn for_guest(delivery: mailbox::Delivery) -> Delivery {
         mailbox::Delivery::Message(incoming) => {
             Delivery::Message(super::message_for_guest(&incoming))
         }
-        mailbox::Delivery::Reply { client, id, answer, last } => Delivery::Reply(Reply {
-            id,
-            answer: super::answer_for_guest(client, &answer),
-            last,
-        }),
+        mailbox::Delivery::Reply { client, id, answer, last } => {
+            Delivery::Reply(Reply { id, answer: super::answer_for_guest(client, &answer), last })
+        }
         mailbox::Delivery::Event { client, event } => {
             Delivery::Event((client, super::event_for_guest(&event)))
         }

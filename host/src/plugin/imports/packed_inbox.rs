@@ -58,13 +58,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (): ()| {
         Ok((store.data_mut().take().map(pack_delivery),))
     })?;
-    instance.func_wrap(
-        "fail",
-        |mut store: StoreContextMut<'_, State>, (reason,): (String,)| {
-            store.data_mut().handler_failed(&reason);
-            Ok(())
-        },
-    )?;
+    instance.func_wrap("fail", |mut store: StoreContextMut<'_, State>, (reason,): (String,)| {
+        store.data_mut().handler_failed(&reason);
+        Ok(())
+    })?;
     instance.func_wrap_async(
         "wait",
         |mut store: StoreContextMut<'_, State>, (timeout_ms,): (Option<u32>,)| {
