@@ -117,7 +117,7 @@ async fn keep_time(shared: &Shared) {
         shared.driver.register(cx.waker());
         // Only a transport can be interrupted, and there is none.
         let _ = clock.poll(cx, &mut shared.lock(), shared);
-        Poll::Pending
+        Poll::<()>::Pending
     })
     .await;
 }
