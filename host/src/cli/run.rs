@@ -36,12 +36,6 @@ pub(super) struct Run {
     #[arg(required = true, value_name = "COMPONENT")]
     components: Vec<PathBuf>,
 
-    #[command(flatten)]
-    server: ServerArguments,
-
-    #[command(flatten)]
-    permissions: Permissions,
-
     /// Name that the server knows the plugin by. Default: a random UUID.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -65,6 +59,13 @@ pub(super) struct Run {
     /// Arguments of a command.
     #[arg(last = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
+
+    // Their headings hold for all that follows, so they come last.
+    #[command(flatten)]
+    permissions: Permissions,
+
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// What is allowed.
