@@ -3,14 +3,18 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
+use super::address::ServerAddress;
 use super::clock::Clock;
 use super::dial::dial;
 use super::error::{ConnectError, DialError};
 use super::link::{End, Link};
+use super::options::ConnectionOptions;
 use super::pool::Pool;
 use super::receiver::ConnectionEvent;
 use super::shared::Shared;
+use crate::protocol::Session;
 
 /// Owns the transport while there is one and looks for one while there is none.
 pub(super) struct Driver {
@@ -41,8 +45,15 @@ impl Driver {
 
     /// Drives the connection until it is to end.
     pub(super) async fn run(mut self, mut link: Link) {
+        let mut leaving = false;
         loop {
-            match link.run(&self.shared).await {
+            let end =
+                if leaving { self.move_on(&mut link).await } else { link.run(&self.shared).await };
+            match end {
+                End::Leaving => {
+                    leaving = true;
+                    continue;
+                }
                 End::Finished => break,
                 // The other side may be gone before an end that was asked for.
                 End::Lost(_) if self.shared.lock().end.is_some() => break,
@@ -53,12 +64,56 @@ impl Driver {
                 }
             }
             drop(link);
+            leaving = false;
             match self.reconnect().await {
                 Some(next) => link = next,
                 None => break,
             }
         }
         self.shared.ended();
+    }
+
+    /// Goes on with the link while another server is looked for; once one has
+    /// accepted, that takes over and the old one is heard out beside it.
+    async fn move_on(&mut self, link: &mut Link) -> End {
+        self.learn();
+        let shared = Arc::clone(&self.shared);
+        let (server, next, session) = tokio::select! {
+            end = link.run(&shared) => return end,
+            found = self.find_another() => found,
+        };
+        self.pool.succeeded(&server);
+        let mut farewell = Vec::new();
+        let retired = shared.replace(&server, session, &mut farewell);
+        let old = std::mem::replace(link, next);
+        let told = Arc::clone(&shared);
+        tokio::spawn(async move { old.retire(&told, &farewell, retired).await });
+        link.run(&shared).await
+    }
+
+    /// Gets through the handshake with another server than the one in use. Waits
+    /// for ever if there is none.
+    async fn find_another(&mut self) -> (ServerAddress, Link, Session) {
+        let current = self.shared.lock().server.clone();
+        loop {
+            for server in self.pool.round() {
+                if current.as_ref().is_some_and(|current| current.is_same_server(&server)) {
+                    continue;
+                }
+                let candidate = Arc::new(Shared::new(ConnectionOptions {
+                    listener: None,
+                    ..self.shared.options.clone()
+                }));
+                match dial(&server, &candidate).await {
+                    Ok(link) => return (server, link, candidate.take_session()),
+                    Err(error) => tracing::debug!(%server, %error, "could not move there"),
+                }
+            }
+            match self.pool.wait() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Looks for a server until one accepts; none if the connection is to end.

@@ -7,20 +7,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
 use super::block;
 use super::clock::Clock;
 use super::shared::{Interruption, Shared, State};
 use super::transport::Transport;
-use crate::protocol::first_unwritten;
+use crate::protocol::{Retired, first_unwritten};
 
 /// An output buffer larger than this is not kept while there is nothing to write.
 const KEPT_OUTPUT: usize = 16 * 1024;
 
 /// How long what is left may take to be written when the connection ends.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// How long a server that was replaced may take to say what it had to say.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A transport over which a server has accepted the connection.
 pub(super) struct Link {
@@ -37,6 +40,8 @@ pub(super) enum End {
     Finished,
     /// The transport broke.
     Lost(String),
+    /// The server is about to shut down; the transport still stands.
+    Leaving,
 }
 
 impl Link {
@@ -46,15 +51,20 @@ impl Link {
 
     /// Moves bytes in both directions until the link is over.
     pub(super) async fn run(&mut self, shared: &Shared) -> End {
-        let end = poll_fn(|cx| self.poll(cx, shared)).await;
-        match end {
-            Poll::Ready(reason) => End::Lost(reason),
-            Poll::Pending => {
-                // What is left does not matter more than ending in time.
-                let _ = tokio::time::timeout(LAST_WRITE, self.write_rest(shared)).await;
-                End::Finished
+        let end = poll_fn(|cx| {
+            shared.driver.register(cx.waker());
+            match self.step(cx, shared) {
+                Ok(None) => Poll::Pending,
+                Ok(Some(end)) => Poll::Ready(end),
+                Err(reason) => Poll::Ready(End::Lost(reason)),
             }
+        })
+        .await;
+        if matches!(end, End::Finished) {
+            // What is left does not matter more than ending in time.
+            let _ = tokio::time::timeout(LAST_WRITE, self.write_rest(shared)).await;
         }
+        end
     }
 
     /// What is not wholly on the wire, from the beginning of an operation on, and
@@ -64,24 +74,17 @@ impl Link {
         (self.output.get(first..).unwrap_or_default(), first < self.written)
     }
 
-    /// Ready(Pending) stands for an end that was asked for.
-    fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Poll<String>> {
-        shared.driver.register(cx.waker());
-        match self.step(cx, shared) {
-            Ok(false) => Poll::Pending,
-            Ok(true) => Poll::Ready(Poll::Pending),
-            Err(reason) => Poll::Ready(Poll::Ready(reason)),
-        }
-    }
-
     /// One round: read a block, hand out what it holds, write what there is to
-    /// write, arm the timer. Answers whether the connection is to end.
-    fn step(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<bool, String> {
+    /// write, arm the timer. Answers why the link is over, if it is.
+    fn step(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<Option<End>, String> {
         self.read(cx, shared)?;
         loop {
             let mut state = shared.lock();
             if state.end.is_some() {
-                return Ok(true);
+                return Ok(Some(End::Finished));
+            }
+            if std::mem::take(&mut state.leaves) {
+                return Ok(Some(End::Leaving));
             }
             self.clock
                 .poll(cx, &mut state, shared)
@@ -91,10 +94,10 @@ impl Link {
             }
             drop(state);
             if self.written == self.output.len() {
-                return Ok(false);
+                return Ok(None);
             }
             if self.write(cx).map_err(|error| format!("write: {error}"))?.is_pending() {
-                return Ok(false);
+                return Ok(None);
             }
         }
     }
@@ -148,16 +151,53 @@ impl Link {
         Ok(Poll::Ready(()))
     }
 
+    /// Writes the farewell to a server that another one has replaced, and hands
+    /// out what that still says.
+    pub(super) async fn retire(mut self, shared: &Shared, farewell: &[u8], retired: Retired) {
+        self.output.extend_from_slice(farewell);
+        let mut retired = retired;
+        // What does not come in time, or at all, is lost with the server.
+        let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
+        let mut state = shared.lock();
+        state.session.handle_retired_closed(retired);
+        let _ = shared.deliver(&mut state);
+    }
+
+    async fn hear_out(&mut self, shared: &Shared, retired: &mut Retired) -> io::Result<()> {
+        self.write_all().await?;
+        loop {
+            if self.hear(shared, retired) {
+                return self.stream.shutdown().await;
+            }
+            block::provide(&mut self.input);
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands out what has come; true: there will be no more.
+    fn hear(&mut self, shared: &Shared, retired: &mut Retired) -> bool {
+        let mut state = shared.lock();
+        let said = state.session.handle_retired_input(Instant::now(), retired, &mut self.input);
+        shared.deliver(&mut state).is_err() || said.unwrap_or(true)
+    }
+
+    async fn write_all(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match self.write(cx) {
+            Ok(poll) => poll.map(Ok),
+            Err(error) => Poll::Ready(Err(error)),
+        })
+        .await?;
+        self.stream.flush().await
+    }
+
     async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {
         loop {
-            poll_fn(|cx| match self.write(cx) {
-                Ok(poll) => poll.map(Ok),
-                Err(error) => Poll::Ready(Err(error)),
-            })
-            .await?;
+            self.write_all().await?;
             self.refill(&mut shared.lock(), shared);
             if self.output.is_empty() {
-                return poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+                return self.stream.shutdown().await;
             }
         }
     }

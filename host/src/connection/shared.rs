@@ -14,7 +14,7 @@ use super::address::ServerAddress;
 use super::options::ConnectionOptions;
 use super::receiver::{ConnectionEvent, Receiver};
 use crate::protocol::{
-    DecodeError, EndReason, Event, PingId, RequestError, RequestId, ServerError, Session,
+    DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
     SessionConfig, Sid,
 };
 
@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) last_error: Option<ServerError>,
     /// Why the connection is to end.
     pub(super) end: Option<String>,
+    /// The server is about to shut down, and nobody has looked for another yet.
+    pub(super) leaves: bool,
     pub(super) subscriptions: FxHashMap<Sid, Route>,
     pub(super) requests: FxHashMap<RequestId, Route>,
     pub(super) pings: FxHashMap<PingId, oneshot::Sender<Duration>>,
@@ -66,13 +68,7 @@ pub(super) struct Route {
 
 impl Shared {
     pub(super) fn new(options: ConnectionOptions) -> Self {
-        let session = Session::new(SessionConfig {
-            inbox_prefix: options.inbox_prefix.clone(),
-            ping_interval: options.ping_interval,
-            max_pings_out: options.max_pings_out,
-            max_pending_bytes: options.max_pending_bytes,
-            max_pending_messages: options.max_pending_messages,
-        });
+        let session = new_session(&options);
         Self {
             options,
             state: Mutex::new(State {
@@ -81,6 +77,7 @@ impl Shared {
                 server: None,
                 last_error: None,
                 end: None,
+                leaves: false,
                 subscriptions: FxHashMap::default(),
                 requests: FxHashMap::default(),
                 pings: FxHashMap::default(),
@@ -89,6 +86,11 @@ impl Shared {
             room: Notify::new(),
             finished: Notify::new(),
         }
+    }
+
+    /// Takes the session out of a connection that served only for a handshake.
+    pub(super) fn take_session(&self) -> Session {
+        std::mem::replace(&mut self.lock().session, new_session(&self.options))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -172,7 +174,10 @@ impl Shared {
             Event::PublishRefused { subject, text } => {
                 self.tell(&ConnectionEvent::PublishRefused { subject, text });
             }
-            Event::LameDuck => self.tell(&ConnectionEvent::LameDuck),
+            Event::LameDuck => {
+                state.leaves = true;
+                self.tell(&ConnectionEvent::LameDuck);
+            }
             Event::Discovered(servers) => self.tell(&ConnectionEvent::Discovered(servers)),
             Event::Drained => self.tell(&ConnectionEvent::Drained),
             Event::Info(_) | Event::Connected => {}
@@ -207,6 +212,23 @@ impl Shared {
         self.driver.wake();
     }
 
+    /// Another server, which has accepted `session`, takes over from the present one.
+    pub(super) fn replace(
+        &self,
+        server: &ServerAddress,
+        session: Session,
+        farewell: &mut Vec<u8>,
+    ) -> Retired {
+        let mut state = self.lock();
+        let retired = state.session.handle_replaced(Instant::now(), session, farewell);
+        state.server = Some(server.clone());
+        // Nothing of a move interrupts a transport.
+        let _ = self.deliver(&mut state);
+        drop(state);
+        self.tell(&ConnectionEvent::Reconnected(server.to_string()));
+        retired
+    }
+
     /// The end: nothing waits any more, and everybody knows.
     pub(super) fn ended(&self) {
         let mut state = self.lock();
@@ -226,6 +248,16 @@ impl Shared {
         self.room.notify_waiters();
         self.tell(&ConnectionEvent::Closed(reason));
     }
+}
+
+fn new_session(options: &ConnectionOptions) -> Session {
+    Session::new(SessionConfig {
+        inbox_prefix: options.inbox_prefix.clone(),
+        ping_interval: options.ping_interval,
+        max_pings_out: options.max_pings_out,
+        max_pending_bytes: options.max_pending_bytes,
+        max_pending_messages: options.max_pending_messages,
+    })
 }
 
 /// Why a transport must be given up.

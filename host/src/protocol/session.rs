@@ -6,6 +6,7 @@
 mod commands;
 mod incoming;
 mod output;
+mod retired;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,8 @@ use bytes::BytesMut;
 use rustc_hash::FxHashSet;
 
 use self::output::Output;
-use super::pings::{Due, Pings, Purpose};
+pub use self::retired::Retired;
+use super::pings::{Due, Ping, Pings, Purpose};
 use super::requests::Requests;
 use super::subscriptions::Subscriptions;
 use super::{
@@ -210,11 +212,8 @@ impl Session {
     pub fn handle_closed(&mut self, _now: Instant, unwritten: &[u8], partially_written: bool) {
         let connected = self.state == State::Connected;
         self.state = State::Disconnected;
-        for ping in self.pings.stop() {
-            if let Purpose::Flush(id) = ping.purpose {
-                self.events.push_back(Event::PingLost { id });
-            }
-        }
+        let pings = self.pings.stop();
+        self.lose_pings(pings);
         self.output.leave_handshake();
         if self.closed {
             self.output.clear();
@@ -320,6 +319,14 @@ impl Session {
         encode::ping(out);
         self.pings.sent(now, Purpose::Handshake);
         self.state = State::Handshaking;
+    }
+
+    fn lose_pings(&mut self, pings: VecDeque<Ping>) {
+        for ping in pings {
+            if let Purpose::Flush(id) = ping.purpose {
+                self.events.push_back(Event::PingLost { id });
+            }
+        }
     }
 
     fn fail_requests(&mut self, kept: &FxHashSet<RequestId>, error: &RequestError) {

@@ -121,10 +121,17 @@ impl Subscriptions {
         self.entries.len()
     }
 
-    /// Writes all of them for a new connection, the oldest first.
+    /// All of them, the oldest first.
+    pub(super) fn sids(&self) -> Vec<Sid> {
+        sorted(self.entries.keys().copied().collect())
+    }
+
+    /// Writes all that are not ending for a new connection, the oldest first.
     pub(super) fn restore(&mut self, out: &mut Vec<u8>) {
-        for sid in sorted(self.entries.keys().copied().collect()) {
-            let Some(subscription) = self.entries.get_mut(&sid) else { continue };
+        for sid in self.sids() {
+            let Some(subscription) = self.entries.get_mut(&sid).filter(|one| !one.draining) else {
+                continue;
+            };
             subscription.delivered_before = subscription.delivered;
             encode::subscribe(
                 out,

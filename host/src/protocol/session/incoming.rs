@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use rustc_hash::FxHashSet;
 
 use super::{Drain, MAX_OPS_PER_CALL, Session, State};
-use crate::protocol::pings::Purpose;
+use crate::protocol::pings::{Ping, Purpose};
 use crate::protocol::{
     DecodeError, Decoder, EndReason, Event, Message, RequestError, ServerError, ServerErrorKind,
     ServerInfo, ServerOp, Sid, encode,
@@ -49,7 +49,7 @@ impl Session {
     }
 
     #[inline]
-    fn take_message(&mut self, now: Instant, sid: Sid, message: Message) {
+    pub(super) fn take_message(&mut self, now: Instant, sid: Sid, message: Message) {
         self.statistics.in_messages += 1;
         self.statistics.in_bytes += message.body_size() as u64;
         if let Some(last) = self.subscriptions.deliver(sid) {
@@ -103,7 +103,12 @@ impl Session {
 
     fn take_pong(&mut self, now: Instant) {
         // A PONG that nothing waits for means nothing.
-        let Some(ping) = self.pings.answered() else { return };
+        if let Some(ping) = self.pings.answered() {
+            self.take_answer(now, ping);
+        }
+    }
+
+    pub(super) fn take_answer(&mut self, now: Instant, ping: Ping) {
         match ping.purpose {
             Purpose::KeepAlive => {}
             Purpose::Handshake => self.enter_connected(now),
@@ -127,7 +132,7 @@ impl Session {
         }
     }
 
-    fn enter_connected(&mut self, now: Instant) {
+    pub(super) fn enter_connected(&mut self, now: Instant) {
         self.state = State::Connected;
         self.statistics.reconnects += u64::from(self.was_connected);
         self.was_connected = true;
