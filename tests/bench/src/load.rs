@@ -209,3 +209,16 @@ impl Pace {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_of_a_chunk_are_whole_messages_and_one_question() {
+        let chunk = Chunk::new(4);
+        assert_eq!(chunk.last(1), b"PUB bench.in bench.answers 4\r\nxxxx\r\n");
+        assert!(chunk.last(2).starts_with(b"PUB bench.in 4\r\nxxxx\r\nPUB bench.in bench.answers"));
+        assert_eq!(chunk.last(chunk.messages), chunk.bytes);
+    }
+}

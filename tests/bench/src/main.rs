@@ -79,7 +79,7 @@ async fn bench(arguments: &Arguments) -> Result<()> {
     let server = NatsServer::start().await?;
     let mut outcomes = Vec::new();
     let mut runs = 0;
-    println!("{}", report::head());
+    println!("{}", report::HEAD);
     for workload in chosen {
         println!("{}", workload.name);
         let mut samples: Vec<_> =

@@ -49,25 +49,10 @@ pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> 
 }
 
 /// Heads the columns of [`table`].
-pub(crate) fn head() -> String {
-    format!(
-        "{:<26} {:>10} {:>10} {:>10} {:>10} {:>8} {:>8}\n{:<26} {:>10} {:>10} {:>10} {:>10} {:>8} {:>8}",
-        "",
-        "CPU",
-        "relative to",
-        "messages",
-        "server CPU",
-        "p50",
-        "p99",
-        "",
-        "ns/message",
-        "async-nats",
-        "/s",
-        "ns/message",
-        "µs",
-        "µs"
-    )
-}
+pub(crate) const HEAD: &str = concat!(
+    "                                  CPU relative to   messages server CPU      p50      p99\n",
+    "                           ns/message async-nats         /s ns/message       µs       µs",
+);
 
 /// The rows of one workload.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {

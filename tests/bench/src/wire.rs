@@ -206,3 +206,37 @@ fn number(digits: &[u8]) -> Result<usize> {
     let text = str::from_utf8(digits)?;
     text.parse().with_context(|| format!("no size: {text}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(ready: &[u8]) -> Option<Parts> {
+        match Parts::find(ready).unwrap() {
+            Found::Message(parts) => Some(parts),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn message_is_found_once_it_is_complete() {
+        let input = b"MSG a.b 7 3\r\nxyz\r\nMSG";
+        let parts = find(input).unwrap();
+        assert_eq!((&input[parts.sid], &input[parts.payload]), (&b"7"[..], &b"xyz"[..]));
+        assert_eq!((parts.reply_to, parts.length), (None, 18));
+        assert!(find(&input[..17]).is_none());
+    }
+
+    #[test]
+    fn third_of_four_words_is_the_reply_to() {
+        let input = b"MSG a 7 r.1 0\r\n\r\n";
+        let parts = find(input).unwrap();
+        assert_eq!(&input[parts.reply_to.unwrap()], b"r.1");
+        assert!(parts.payload.is_empty());
+    }
+
+    #[test]
+    fn refusal_of_the_server_is_an_error() {
+        assert!(Parts::find(b"-ERR 'Slow Consumer'\r\n").is_err());
+    }
+}
