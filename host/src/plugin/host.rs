@@ -23,6 +23,10 @@ use super::subscriptions::Subscriptions;
 use super::{command, supervisor};
 use crate::connection::ConnectionOptions;
 
+/// How long a server may take to confirm what a plugin has subscribed to. A plugin
+/// whose server is slower serves all the same.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Runs sandboxed components against NATS, on threads of its own. Dropping it
 /// ends everything at once; [`Plugin::stop`] ends a plugin cleanly.
 pub struct Host {
@@ -125,9 +129,9 @@ impl Program {
         self.loaded.kind
     }
 
-    /// Starts a plugin: returns once `start` of all its instances has. Its
-    /// connections are made with `connection`, except for what a guest chooses
-    /// itself.
+    /// Starts a plugin: returns once `start` of all its instances has, and the
+    /// server knows what they have subscribed to. Its connections are made with
+    /// `connection`, except for what a guest chooses itself.
     ///
     /// # Errors
     /// If one of them fails, or it is a command.
@@ -169,6 +173,10 @@ impl Program {
             };
             plugin.stop(CLOSE_TIMEOUT).await;
             return Err(failure);
+        }
+        for connected in shared.connections.all().await {
+            // One that has broken meanwhile subscribes anew by itself.
+            let _ = connected.client.flush(READY_TIMEOUT).await;
         }
         Ok(plugin)
     }
