@@ -231,9 +231,11 @@ impl BehaviourArguments {
     }
 }
 
+/// How long the server may take to confirm what it was sent.
+pub(super) const FLUSH: Duration = Duration::from_secs(5);
+
 /// Sees everything published to the server and hangs up.
 pub(super) async fn finish(client: &Client) -> Result<(), Failure> {
-    const FLUSH: Duration = Duration::from_secs(5);
     client.flush(FLUSH).await.map_err(|error| Failure::Failed(error.into()))?;
     client.close(FLUSH).await;
     Ok(())

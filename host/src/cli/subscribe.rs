@@ -50,6 +50,7 @@ impl Subscribe {
         if let Some(count) = self.count {
             client.unsubscribe(sid, Some(count)).map_err(failed)?;
         }
+        client.flush(server::FLUSH).await.map_err(|error| Failure::Failed(error.into()))?;
         tracing::info!(subject = self.subject, "listening");
         let mut printed = 0;
         let mut stop = std::pin::pin!(signals::stop());
@@ -72,6 +73,12 @@ impl Subscribe {
                 Some(Arrival::Answer { .. }) => {}
                 None => break,
             }
+        }
+        // What was sent to this member of a queue group, no other one gets.
+        client.end_subscriptions(server::FLUSH).await;
+        while let Ok(Arrival::Message(message)) = arrivals.try_recv() {
+            printed += 1;
+            self.print(printed, &message)?;
         }
         server::finish(&client).await?;
         Ok(ExitCode::SUCCESS)
