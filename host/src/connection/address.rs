@@ -11,14 +11,16 @@ pub const DEFAULT_PORT: u16 = 4222;
 
 /// Where a server is, and what the address itself says about logging in.
 ///
-/// Accepted: `host`, `host:port`, `[::1]:4222`, and the same behind `nats://` or
-/// `tls://`, with `user:password@` or `token@` before the host. `Display` and `Debug` never
+/// Accepted: `host`, `host:port`, `[::1]:4222`, and the same behind `nats://`,
+/// `tls://`, `ws://` or `wss://`, with `user:password@` or `token@` before the
+/// host. `Display` and `Debug` never
 /// show the password or token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAddress {
     host: String,
     port: u16,
     tls: bool,
+    websocket: bool,
     login: Option<Login>,
     /// The name that its certificate must have, if that is not the host.
     tls_name: Option<String>,
@@ -64,6 +66,11 @@ impl ServerAddress {
         self.tls
     }
 
+    /// Whether the address asks for WebSocket.
+    pub fn websocket(&self) -> bool {
+        self.websocket
+    }
+
     /// The name that its certificate must have.
     pub(super) fn tls_name(&self) -> &str {
         self.tls_name.as_deref().unwrap_or(&self.host)
@@ -74,6 +81,7 @@ impl ServerAddress {
     /// where there is only an IP address.
     pub(super) fn learn_from(&mut self, teller: &Self) {
         self.tls |= teller.tls;
+        self.websocket |= teller.websocket;
         self.login = self.login.take().or_else(|| teller.login.clone());
         if self.host.parse::<IpAddr>().is_ok() {
             self.tls_name = Some(teller.tls_name().to_owned());
@@ -104,12 +112,13 @@ impl FromStr for ServerAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let fail = |reason| Err(AddressError { address: without_login(text), reason });
-        let (tls, rest) = match text.split_once("://") {
-            None => (false, text),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("nats") => (false, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tls") => (true, rest),
-            Some(("ws" | "wss", _)) => return fail("WebSocket is not supported yet"),
-            Some(_) => return fail("unknown scheme"),
+        let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
+        let (tls, websocket, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "nats" => (false, false, DEFAULT_PORT),
+            "tls" => (true, false, DEFAULT_PORT),
+            "ws" => (false, true, 80),
+            "wss" => (true, true, 443),
+            _ => return fail("the scheme is none of nats, tls, ws, wss"),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (login, place) = match rest.rsplit_once('@') {
@@ -148,13 +157,13 @@ impl FromStr for ServerAddress {
             return fail("this is no host name");
         }
         let port = match port {
-            None => DEFAULT_PORT,
+            None => default_port,
             Some(port) => match port.parse() {
                 Ok(port) if port != 0 => port,
                 _ => return fail("the port is not a number from 1 to 65535"),
             },
         };
-        Ok(Self { host: host.to_owned(), port, tls, login, tls_name: None })
+        Ok(Self { host: host.to_owned(), port, tls, websocket, login, tls_name: None })
     }
 }
 

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::shared::{ConnectionStatus, Interruption, Shared};
 use super::tls::TlsError;
 use super::transport::Transport;
+use super::websocket::WebSocket;
 use super::{block, tls};
 use crate::protocol::{Connect, Event, ServerInfo};
 
@@ -72,8 +73,14 @@ enum Step {
 impl Handshake<'_> {
     async fn run(mut self, stream: TcpStream) -> Result<Link, DialError> {
         let tls = &self.shared.options.tls;
-        let mut transport =
-            if tls.first { self.encrypt(stream).await? } else { Transport::Tcp(stream) };
+        let mut transport = Transport::Tcp(stream);
+        if tls.first || (self.server.websocket() && self.server.tls()) {
+            transport = self.encrypt(transport).await?;
+        }
+        if self.server.websocket() {
+            let socket = WebSocket::open(transport, self.server).await?;
+            transport = Transport::WebSocket(Box::new(socket));
+        }
         let mut input = BytesMut::new();
         let mut output = Vec::new();
         loop {
@@ -90,10 +97,7 @@ impl Handshake<'_> {
                         if !input.is_empty() {
                             return Err(TlsError::EarlyData(input.len()).into());
                         }
-                        transport = match transport {
-                            Transport::Tcp(stream) => self.encrypt(stream).await?,
-                            encrypted @ Transport::Tls(_) => encrypted,
-                        };
+                        transport = self.encrypt(transport).await?;
                     }
                     let connect = self.introduction(&info)?;
                     self.shared.lock().session.authenticate(Instant::now(), &connect);
@@ -116,7 +120,8 @@ impl Handshake<'_> {
     ) -> Result<bool, DialError> {
         let wanted = self.shared.options.tls.required || self.server.tls();
         match transport {
-            Transport::Tls(_) => Ok(false),
+            // A WebSocket is encrypted below, or not at all.
+            Transport::Tls(_) | Transport::WebSocket(_) => Ok(false),
             Transport::Tcp(_) if wanted && !info.tls_required && !info.tls_available => {
                 Err(TlsError::NotOffered.into())
             }
@@ -124,7 +129,8 @@ impl Handshake<'_> {
         }
     }
 
-    async fn encrypt(&self, stream: TcpStream) -> Result<Transport, DialError> {
+    async fn encrypt(&self, transport: Transport) -> Result<Transport, DialError> {
+        let Transport::Tcp(stream) = transport else { return Ok(transport) };
         let name = self.server.tls_name();
         let stream = tls::encrypt(stream, name, &self.shared.options.tls).await?;
         Ok(Transport::Tls(Box::new(stream)))

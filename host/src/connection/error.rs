@@ -49,6 +49,9 @@ pub enum DialError {
     /// The transport could not be encrypted.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The other side does not speak WebSocket, or not to us.
+    #[error("WebSocket: {0}")]
+    WebSocket(#[from] tokio_websockets::Error),
     /// What the host was given to log in with can't be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),

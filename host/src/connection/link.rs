@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -31,6 +31,8 @@ pub(super) struct Link {
     input: BytesMut,
     output: Vec<u8>,
     written: usize,
+    /// Nothing written waits in the transport itself.
+    flushed: bool,
     clock: Clock,
 }
 
@@ -46,7 +48,7 @@ pub(super) enum End {
 
 impl Link {
     pub(super) fn new(stream: Transport, input: BytesMut) -> Self {
-        Self { stream, input, output: Vec::new(), written: 0, clock: Clock::new() }
+        Self { stream, input, output: Vec::new(), written: 0, flushed: true, clock: Clock::new() }
     }
 
     /// Moves bytes in both directions until the link is over.
@@ -93,11 +95,13 @@ impl Link {
                 self.refill(&mut state, shared);
             }
             drop(state);
-            if self.written == self.output.len() {
+            if self.flushed && self.written == self.output.len() {
                 return Ok(None);
             }
-            if self.write(cx).map_err(|error| format!("write: {error}"))?.is_pending() {
-                return Ok(None);
+            match self.write(cx) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(Err(error)) => return Err(reason(shared, &format!("write: {error}"))),
+                Poll::Ready(Ok(())) => {}
             }
         }
     }
@@ -139,16 +143,17 @@ impl Link {
         }
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => self.written += count,
-                Poll::Ready(Err(error)) => return Err(error),
+            self.flushed = false;
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
             }
         }
-        Ok(Poll::Ready(()))
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.flushed = true;
+        Poll::Ready(Ok(()))
     }
 
     /// Writes the farewell to a server that another one has replaced, and hands
@@ -184,12 +189,7 @@ impl Link {
     }
 
     async fn write_all(&mut self) -> io::Result<()> {
-        poll_fn(|cx| match self.write(cx) {
-            Ok(poll) => poll.map(Ok),
-            Err(error) => Poll::Ready(Err(error)),
-        })
-        .await?;
-        self.stream.flush().await
+        poll_fn(|cx| self.write(cx)).await
     }
 
     async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod receiver;
 mod shared;
 mod tls;
 mod transport;
+mod websocket;
 
 pub use address::{AddressError, DEFAULT_PORT, Login, ServerAddress, parse_list};
 pub use client::Client;

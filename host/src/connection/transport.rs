@@ -1,4 +1,5 @@
-//! The byte stream under a connection: plain or encrypted.
+//! The byte stream under a connection: plain or encrypted, with or without
+//! WebSocket.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +9,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::websocket::WebSocket;
+
 /// A stream to a server.
 pub(super) enum Transport {
     Tcp(TcpStream),
     /// Boxed, since it is much larger than the other.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Over one of the others.
+    WebSocket(Box<WebSocket>),
 }
 
 impl AsyncRead for Transport {
@@ -24,6 +29,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -37,6 +43,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -44,6 +51,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -51,6 +59,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
