@@ -74,6 +74,8 @@ impl Instance {
         while mailbox.wait(None).await != Wait::Stopped {
             if let Some(batch) = &self.batch {
                 self.progress.advance();
+                // Ticks that went by while it was idle are not its own.
+                self.store.set_epoch_deadline(1);
                 let call = batch.call_async(&mut self.store, ());
                 finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
                 self.store.data_mut().in_hand = None;
@@ -87,6 +89,7 @@ impl Instance {
     /// Calls the handler for one delivery.
     async fn push(&mut self) -> Result<(), GuestError> {
         let Some(delivery) = self.store.data_mut().take() else { return Ok(()) };
+        self.store.set_epoch_deadline(1);
         let handler = self.guest.simple_nats_client_handler();
         let (progress, limit) = (&self.progress, self.callback_timeout);
         let store = &mut self.store;

@@ -83,6 +83,9 @@ pub(super) enum Wait {
     Stopped,
 }
 
+/// Read blocks that one mailbox may keep alive.
+const MAX_BLOCKS: u32 = 4;
+
 pub(super) struct Mailbox {
     limits: MailboxLimits,
     inner: Mutex<Inner>,
@@ -96,6 +99,8 @@ struct Inner {
     /// Messages, and those events that must not overtake them.
     ordered: VecDeque<Delivery>,
     bytes: usize,
+    /// Read blocks that they lie in, about.
+    blocks: u32,
     timers: Timers,
     /// Requests whose last answer has not come.
     requests: u32,
@@ -116,15 +121,8 @@ impl Mailbox {
         {
             return false;
         }
-        // While the instance keeps up, what waits came with one read and shares
-        // its block. What comes with a later one gets memory of its own, so that
-        // a backlog costs what it weighs and not a block a message.
-        if let Some(Delivery::Message(oldest)) = inner.ordered.front()
-            && !oldest.message.shares_block(&incoming.message)
-        {
-            incoming.message.compact();
-        }
         let was_idle = inner.is_idle();
+        inner.own_memory(&mut incoming.message);
         inner.bytes += size;
         inner.ordered.push_back(Delivery::Message(incoming));
         self.signal(was_idle);
@@ -294,6 +292,19 @@ impl Mailbox {
 }
 
 impl Inner {
+    /// While the instance keeps up, what waits lies in few blocks. Behind those, a
+    /// message gets memory of its own, so that a backlog costs what it weighs
+    /// and not a block a message.
+    fn own_memory(&mut self, message: &mut Message) {
+        match self.ordered.back() {
+            Some(Delivery::Message(last)) if self.blocks <= MAX_BLOCKS => {
+                self.blocks += u32::from(!last.message.shares_block(message));
+            }
+            Some(_) if self.blocks > MAX_BLOCKS => message.compact(),
+            _ => self.blocks = 1,
+        }
+    }
+
     fn is_idle(&self) -> bool {
         self.urgent.is_empty() && self.ordered.is_empty()
     }

@@ -5,11 +5,11 @@ mod client;
 mod convert;
 mod inbox;
 mod packed_inbox;
+mod packed_message;
 mod publisher;
 mod requester;
 mod subscriber;
 mod timers;
-mod wire;
 
 use wasmtime::component::{HasSelf, Linker};
 

@@ -6,31 +6,10 @@ use std::time::Duration;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower};
 
-use super::wire::Wire;
+use super::packed_message::PackedMessage;
 use crate::plugin::bindings::types::{Error, Event};
 use crate::plugin::mailbox::{Delivery, Wait};
 use crate::plugin::state::State;
-use crate::protocol::Message;
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct PackedMessage {
-    client: u32,
-    sid: u64,
-    #[component(name = "subject-length")]
-    subject_length: u32,
-    #[component(name = "reply-to-offset")]
-    reply_to_offset: u32,
-    #[component(name = "reply-to-length")]
-    reply_to_length: u32,
-    #[component(name = "headers-offset")]
-    headers_offset: u32,
-    #[component(name = "headers-length")]
-    headers_length: u32,
-    #[component(name = "payload-offset")]
-    payload_offset: u32,
-    data: Wire,
-}
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -82,13 +61,15 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 fn pack_delivery(delivery: Delivery) -> PackedDelivery {
     match delivery {
-        Delivery::Message(incoming) => {
-            PackedDelivery::Message(pack(incoming.client, incoming.sid, incoming.message))
-        }
+        Delivery::Message(incoming) => PackedDelivery::Message(PackedMessage::new(
+            incoming.client,
+            incoming.sid,
+            incoming.message,
+        )),
         Delivery::Reply { client, id, answer, last } => PackedDelivery::Reply(PackedReply {
             id,
             answer: match answer {
-                Ok(message) => Ok(message.map(|message| pack(client, 0, message))),
+                Ok(message) => Ok(message.map(|message| PackedMessage::new(client, 0, message))),
                 Err(error) => Err(error.into()),
             },
             last,
@@ -97,20 +78,5 @@ fn pack_delivery(delivery: Delivery) -> PackedDelivery {
             PackedDelivery::Event((client, super::event_for_guest(&event)))
         }
         Delivery::Timer(id) => PackedDelivery::Timer(id),
-    }
-}
-
-fn pack(client: u32, sid: u64, message: Message) -> PackedMessage {
-    let parts = message.parts();
-    PackedMessage {
-        client,
-        sid,
-        subject_length: parts.subject_end,
-        reply_to_offset: parts.reply_start,
-        reply_to_length: parts.reply_end.saturating_sub(parts.reply_start),
-        headers_offset: parts.headers_start,
-        headers_length: parts.payload_start.saturating_sub(parts.headers_start),
-        payload_offset: parts.payload_start,
-        data: Wire(message.into_bytes()),
     }
 }
