@@ -10,7 +10,7 @@ use futures_util::future::select_all;
 
 use super::exit::Failure;
 use super::server::{ServerArguments, Servers};
-use super::signals;
+use super::signals::Stops;
 use crate::plugin::{
     ClientName, CompileCache, ComponentSource, Host, HostOptions, Kind, Plugin, PluginSettings,
     Program,
@@ -131,11 +131,13 @@ impl Run {
             let message = anyhow!("arguments after `--` are for commands; this is a plugin");
             return Err(Failure::Usage(message));
         }
+        // From here on there is something to stop cleanly.
+        let stops = Stops::new()?;
         let servers = self.server.open().await?;
         if commands == 0 {
-            self.serve(programs, &servers).await
+            self.serve(programs, &servers, stops).await
         } else {
-            self.execute(programs, &servers).await
+            self.execute(programs, &servers, stops).await
         }
     }
 
@@ -153,41 +155,38 @@ impl Run {
         settings
     }
 
-    async fn serve(&self, programs: Vec<Program>, servers: &Servers) -> Result<ExitCode, Failure> {
+    async fn serve(
+        &self,
+        programs: Vec<Program>,
+        servers: &Servers,
+        mut stops: Stops,
+    ) -> Result<ExitCode, Failure> {
         let mut plugins = Vec::new();
-        let mut outcome = Ok(());
-        for program in programs {
-            match program.start(servers.options.clone()).await {
-                Ok(plugin) => {
-                    tracing::info!(plugin = plugin.name(), "plugin ready");
-                    plugins.push(plugin);
-                }
-                Err(error) => {
-                    outcome = Err(Failure::from(error));
-                    break;
-                }
-            }
-        }
-        if outcome.is_ok() {
-            outcome = wait(&mut plugins).await;
-        }
+        let serve = async {
+            start_all(programs, servers, &mut plugins).await?;
+            wait_until_given_up(&mut plugins).await
+        };
+        let outcome = tokio::select! {
+            outcome = serve => outcome,
+            () = stops.next() => Ok(ExitCode::SUCCESS),
+        };
+        stops.end_at_next();
         if !plugins.is_empty() {
-            signals::end_at_next()?;
             tracing::info!("stopping");
         }
         stop_all(plugins, self.stop_timeout).await;
-        outcome.map(|()| ExitCode::SUCCESS)
+        outcome
     }
 
     async fn execute(
         &self,
         programs: Vec<Program>,
         servers: &Servers,
+        mut stops: Stops,
     ) -> Result<ExitCode, Failure> {
         let stop = async {
-            if signals::stop().await.and_then(|()| signals::end_at_next()).is_err() {
-                std::future::pending::<()>().await;
-            }
+            stops.next().await;
+            stops.end_at_next();
             tracing::info!("stopping");
         };
         let Some(program) = programs.into_iter().next() else { return Ok(ExitCode::SUCCESS) };
@@ -196,22 +195,32 @@ impl Run {
     }
 }
 
-/// Waits for a signal, or until all plugins have been given up.
-async fn wait(plugins: &mut [Plugin]) -> Result<(), Failure> {
-    let mut alive: Vec<_> = plugins.iter_mut().map(|plugin| Box::pin(plugin.failed())).collect();
-    let mut stop = std::pin::pin!(signals::stop());
-    while !alive.is_empty() {
-        tokio::select! {
-            stopped = &mut stop => return Ok(stopped?),
-            (error, _, rest) = select_all(alive) => {
-                alive = rest;
-                if alive.is_empty() {
-                    return Err(Failure::Failed(anyhow!("{}", error.summary())));
-                }
-            }
-        }
+/// Starts one after the other. Those that were started are in `plugins` also if
+/// a later one fails, or this is not awaited to its end.
+async fn start_all(
+    programs: Vec<Program>,
+    servers: &Servers,
+    plugins: &mut Vec<Plugin>,
+) -> Result<(), Failure> {
+    for program in programs {
+        let plugin = program.start(servers.options.clone()).await?;
+        tracing::info!(plugin = plugin.name(), "plugin ready");
+        plugins.push(plugin);
     }
     Ok(())
+}
+
+/// Does not end while one plugin serves.
+async fn wait_until_given_up(plugins: &mut [Plugin]) -> Result<ExitCode, Failure> {
+    let mut alive: Vec<_> = plugins.iter_mut().map(|plugin| Box::pin(plugin.failed())).collect();
+    while !alive.is_empty() {
+        let (error, _, rest) = select_all(alive).await;
+        if rest.is_empty() {
+            return Err(Failure::Failed(anyhow!("{}", error.summary())));
+        }
+        alive = rest;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn stop_all(plugins: Vec<Plugin>, deadline: Duration) {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::exit::Failure;
 use super::messages::{Arrival, Arrivals};
 use super::server::{self, ServerArguments};
-use super::signals;
+use super::signals::Stops;
 use crate::protocol::{Message, QueueGroup, SubjectPattern};
 
 /// Print the messages of a subject until Ctrl-C.
@@ -46,6 +46,7 @@ impl Subscribe {
         let (client, _servers) = self.server.connect().await?;
         let (receiver, mut arrivals) = Arrivals::channel();
         let failed = |error: crate::protocol::SessionError| Failure::Failed(error.into());
+        let mut stops = Stops::new()?;
         let sid = client.subscribe(pattern, queue, receiver, 0).map_err(failed)?;
         if let Some(count) = self.count {
             client.unsubscribe(sid, Some(count)).map_err(failed)?;
@@ -53,14 +54,10 @@ impl Subscribe {
         client.flush(server::FLUSH).await.map_err(|error| Failure::Failed(error.into()))?;
         tracing::info!(subject = self.subject, "listening");
         let mut printed = 0;
-        let mut stop = std::pin::pin!(signals::stop());
         while self.count.is_none_or(|count| printed < count) {
             let arrival = tokio::select! {
                 arrival = arrivals.recv() => arrival,
-                stopped = &mut stop => {
-                    stopped?;
-                    None
-                }
+                () = stops.next() => None,
             };
             match arrival {
                 Some(Arrival::Message(message)) => {
@@ -74,6 +71,7 @@ impl Subscribe {
                 None => break,
             }
         }
+        stops.end_at_next();
         // What was sent to this member of a queue group, no other one gets.
         client.end_subscriptions(server::FLUSH).await;
         while let Ok(Arrival::Message(message)) = arrivals.try_recv() {
