@@ -171,7 +171,8 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
         Some(limit) if progress.running_time() >= limit => Err(wasmtime::Error::msg(format!(
             "a callback used more than {limit:?} of processor time"
         ))),
-        _ => Ok(UpdateDeadline::Yield(1)),
+        // Unlike a plain yield, this lets Tokio look at its sockets and timers.
+        _ => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
     });
     store
 }
