@@ -9,11 +9,18 @@ mod second;
 use anyhow::{Context, Result};
 use harness::{Scene, next, next_text};
 use second::{ask, listen, settle};
-use test_support::{LogLine, Signal};
+use serde_json::Value;
+use test_support::{LogLine, Signal, eventually};
 
 /// Whether the host says that it gave something up.
 fn complains(line: &LogLine) -> bool {
     line.text.contains("not everything was handled") || line.text.contains("\"ERROR\"")
+}
+
+/// Listens where the sleeper waits for an answer; it does so itself too, but not
+/// once the host stops.
+async fn keep_silent(scene: &Scene) -> Result<async_nats::Subscriber> {
+    listen(&scene.client, "sleeper.silent").await
 }
 
 #[tokio::test]
@@ -54,8 +61,7 @@ async fn what_was_delivered_is_handled_before_stop_runs() -> Result<()> {
 async fn messages_queued_in_a_slow_plugin_are_all_answered() -> Result<()> {
     const COUNT: usize = 10;
     let scene = Scene::of(&["sleeper"]).await?;
-    // Once the host stops, the plugin itself does not listen there any more.
-    let _silent = listen(&scene.client, "sleeper.silent").await?;
+    let _silent = keep_silent(&scene).await?;
     let mut answers = listen(&scene.client, "answers").await?;
     for _ in 0..COUNT {
         scene.client.publish_with_reply("sleeper.in", "answers", "100".into()).await?;
@@ -74,23 +80,21 @@ async fn messages_queued_in_a_slow_plugin_are_all_answered() -> Result<()> {
 #[tokio::test]
 async fn nothing_new_is_taken_once_the_host_stops() -> Result<()> {
     let scene = Scene::with(&["sleeper"], &["-A", "--name", "sleeper"]).await?;
+    let _silent = keep_silent(&scene).await?;
     let mut answers = listen(&scene.client, "answers").await?;
     scene.client.publish_with_reply("sleeper.in", "answers", "500".into()).await?;
     settle(&scene.client).await?;
     scene.host.signal(Signal::TERM)?;
-    // The inbox of the request in hand is all that is left.
-    let requests = |subjects: &[&str]| subjects.iter().all(|name| name.starts_with("requests."));
-    scene
-        .server
-        .wait_for("the subscriptions to end", |connections| {
-            let all = connections["connections"].as_array()?;
-            let own = all.iter().find(|connection| connection["name"] == "sleeper")?;
-            let list = own["subscriptions_list"].as_array();
-            let list: Vec<_> =
-                list.into_iter().flatten().filter_map(|name| name.as_str()).collect();
-            requests(&list).then_some(())
-        })
-        .await?;
+    // The inbox of its request in hand is all that is left.
+    let is_inbox = |entry: &Value| {
+        entry["subject"].as_str().is_some_and(|subject| subject.starts_with("requests."))
+    };
+    eventually("the subscriptions to end", async || {
+        let connection = scene.server.connection("sleeper").await?.context("no sleeper")?;
+        let details = connection["subscriptions_list_detail"].as_array().context("no inbox")?;
+        Ok(details.iter().all(is_inbox).then_some(()))
+    })
+    .await?;
     let refused = scene.client.request("sleeper.in", "1".into()).await;
     let error = refused.err().context("it was answered")?;
     assert_eq!(error.kind(), async_nats::RequestErrorKind::NoResponders);
@@ -102,6 +106,7 @@ async fn nothing_new_is_taken_once_the_host_stops() -> Result<()> {
 #[tokio::test]
 async fn a_plugin_that_does_not_finish_is_given_up_in_time() -> Result<()> {
     let scene = Scene::with(&["sleeper"], &["-A", "--stop-timeout", "200ms"]).await?;
+    let _silent = keep_silent(&scene).await?;
     scene.client.publish_with_reply("sleeper.in", "answers", "3600000".into()).await?;
     settle(&scene.client).await?;
     scene.host.signal(Signal::TERM)?;
@@ -114,6 +119,7 @@ async fn a_plugin_that_does_not_finish_is_given_up_in_time() -> Result<()> {
 async fn a_second_signal_ends_at_once() -> Result<()> {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT)] {
         let scene = Scene::with(&["sleeper"], &["-A", "--stop-timeout", "1h"]).await?;
+        let _silent = keep_silent(&scene).await?;
         scene.client.publish_with_reply("sleeper.in", "answers", "3600000".into()).await?;
         settle(&scene.client).await?;
         scene.host.signal(first)?;
