@@ -6,7 +6,9 @@
 //! seen instead. Nothing here knows the host's own types: a test sees the host
 //! as its users do, through the socket, its log and its exit status.
 
+mod accounts;
 mod artifacts;
+mod certificates;
 mod deadline;
 mod fake_server;
 mod host;
@@ -16,7 +18,9 @@ mod process;
 mod proxy;
 mod server;
 
+pub use accounts::Accounts;
 pub use artifacts::{guest, nats_server_binary};
+pub use certificates::{Authority, Identity};
 pub use deadline::{DEADLINE, eventually, within};
 pub use fake_server::{FakeConnection, FakeServer, INFO};
 pub use host::{Finished, HostProcess, LogLine};
