@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::mailbox::{Event, Mailbox};
+use super::settings::ClientName;
 use crate::connection::{
     Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
     ServerAddress,
@@ -19,7 +20,7 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) servers: Vec<ServerAddress>,
-    pub(super) name: String,
+    pub(super) name: ClientName,
     pub(super) inbox_prefix: Option<String>,
     pub(super) no_echo: bool,
 }
@@ -54,15 +55,18 @@ pub(super) struct Connections {
     all: tokio::sync::Mutex<Vec<(Key, Connected)>>,
     last_id: AtomicU32,
     last_failed: AtomicBool,
+    /// A connection under the generated name has been made.
+    is_name_used: AtomicBool,
 }
 
 impl Connections {
-    /// Finds the connection for a key, or makes it.
+    /// Finds the connection for a key, or makes it, with the options for this key
+    /// and this inbox prefix.
     pub(super) async fn connect(
         &self,
         key: Key,
         plugin: &str,
-        make_options: impl FnOnce(&Key) -> ConnectionOptions,
+        make_options: impl FnOnce(&Key, String) -> ConnectionOptions,
     ) -> Result<Connected, ConnectError> {
         // Held while connecting: two instances that ask at once get one connection.
         let mut all = self.all.lock().await;
@@ -73,12 +77,20 @@ impl Connections {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let events =
             Arc::new(Events { id, plugin: plugin.to_owned(), mailboxes: Mutex::default() });
-        let mut options = make_options(&key);
+        // Two connections with one prefix would take each other's answers, also if
+        // one of them is closed by now.
+        let is_unique = key.name.is_generated && !self.is_name_used.load(Ordering::Relaxed);
+        let prefix = key.inbox_prefix.clone();
+        let prefix = prefix.unwrap_or_else(|| key.name.inbox_prefix(is_unique));
+        let mut options = make_options(&key, prefix);
         options.listener = Some(Arc::clone(&events) as Arc<dyn Listener>);
         let inbox_prefix = options.inbox_prefix.as_str().into();
         let client = Client::connect(options).await;
         self.last_failed.store(client.is_err(), Ordering::Relaxed);
         let client = client?;
+        if key.name.is_generated {
+            self.is_name_used.store(true, Ordering::Relaxed);
+        }
         tracing::info!(plugin, server = client.server(), name = client.name(), "connected");
         let connected = Connected { id, client, inbox_prefix, events };
         all.push((key, connected.clone()));

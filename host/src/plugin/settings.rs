@@ -95,8 +95,8 @@ impl ClientName {
 
     /// `requests.NAME` if the name is unique by itself, else with a token that
     /// makes it so.
-    pub(super) fn inbox_prefix(&self) -> String {
-        if self.is_generated {
+    pub(super) fn inbox_prefix(&self, is_unique: bool) -> String {
+        if is_unique {
             return format!("requests.{}", self.name);
         }
         let token = Uuid::new_v4().simple().to_string();

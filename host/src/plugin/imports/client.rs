@@ -42,7 +42,7 @@ impl Host for State {
         }
         let key = Key {
             servers: template.servers.clone(),
-            name: name.name.clone(),
+            name,
             inbox_prefix,
             no_echo: options.no_echo || template.no_echo,
         };
@@ -50,10 +50,10 @@ impl Host for State {
         if plugin.connections.is_full_for(&key, max_connections).await {
             return Err(quota("connections", max_connections));
         }
-        let make_options = |key: &Key| {
+        let make_options = |key: &Key, inbox_prefix: String| {
             let mut options = template;
-            options.name.clone_from(&key.name);
-            options.inbox_prefix = key.inbox_prefix.clone().unwrap_or_else(|| name.inbox_prefix());
+            options.name.clone_from(&key.name.name);
+            options.inbox_prefix = inbox_prefix;
             options.no_echo = key.no_echo;
             options
         };
