@@ -1,17 +1,20 @@
 //! What every test begins with: a real server, the host with plugins on it, and
 //! a second, independent client. It knows no scenario.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
 mod probe;
+mod raw;
 
 use std::ffi::OsString;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
-use test_support::{HostProcess, NatsServer, guest, within};
+use serde_json::Value;
+use test_support::{Finished, HostProcess, NatsServer, guest, within};
 
-pub(crate) use probe::Probe;
+pub(crate) use probe::{GuestError, Probe};
+pub(crate) use raw::RawClient;
 
 /// The program under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_simple-nats");
@@ -45,6 +48,13 @@ impl Scene {
     pub(crate) fn probe(&self) -> Probe {
         Probe::new(self.client.clone())
     }
+
+    /// Asks the host to stop; it must do so cleanly.
+    pub(crate) async fn stop(self) -> Result<Finished> {
+        let finished = self.host.stop().await?;
+        ensure!(finished.status.success(), "{:?}: {:#?}", finished.status, finished.log);
+        Ok(finished)
+    }
 }
 
 /// Starts the host with these guests and arguments of `run`; waits for nothing.
@@ -65,9 +75,13 @@ pub(crate) async fn run_until_ready(
     args: &[&str],
 ) -> Result<HostProcess> {
     let host = run(url, guests, args)?;
-    for name in guests {
-        host.wait_until_ready(name).await?;
-    }
+    // Counted, since one guest may be there twice.
+    let mut missing = guests.len();
+    host.wait_for_log(&format!("{guests:?} to be ready"), |line| {
+        missing -= usize::from(line.message() == Some("plugin ready"));
+        missing == 0
+    })
+    .await?;
     Ok(host)
 }
 
@@ -88,6 +102,22 @@ pub(crate) async fn listen(
     subject: &str,
 ) -> Result<async_nats::Subscriber> {
     let subscriber = client.subscribe(subject.to_owned()).await?;
-    client.flush().await?;
+    round_trip(client).await?;
     Ok(subscriber)
+}
+
+/// Waits until the server has taken all that the other client said before; its
+/// own `flush` only waits until that is written.
+pub(crate) async fn round_trip(client: &async_nats::Client) -> Result<()> {
+    let inbox = client.new_inbox();
+    let mut echo = client.subscribe(inbox.clone()).await?;
+    client.publish(inbox, "".into()).await?;
+    next(&mut echo).await.map(drop)
+}
+
+/// The server's number of the connection with this client name: while it stays
+/// the same, the connection was not lost.
+pub(crate) async fn connection_id(server: &NatsServer, name: &str) -> Result<u64> {
+    let connection = server.connection(name).await?.with_context(|| format!("no {name}"))?;
+    connection.get("cid").and_then(Value::as_u64).context("no cid")
 }

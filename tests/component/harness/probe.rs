@@ -40,7 +40,7 @@ impl Probe {
         if let Some(value) = answer.get_mut("ok") {
             return Ok(Ok(value.take()));
         }
-        let part = |name: &str| answer["error"][name].as_str().map(str::to_owned);
+        let part = |name: &str| Some(answer.get("error")?.get(name)?.as_str()?.to_owned());
         let error = part("kind").zip(part("text"));
         let (kind, text) = error.with_context(|| format!("{command} was answered {answer}"))?;
         Ok(Err(GuestError { kind, text }))
@@ -86,7 +86,8 @@ impl Probe {
     pub(crate) async fn wait_until_seen(&self, sid: u64, count: u64) -> Result<Value> {
         eventually(&format!("{count} messages on {sid}"), async || {
             let seen = self.seen(sid).await?;
-            Ok((seen["count"].as_u64() >= Some(count)).then_some(seen))
+            let enough = seen.get("count").and_then(Value::as_u64) >= Some(count);
+            Ok(enough.then_some(seen))
         })
         .await
     }
