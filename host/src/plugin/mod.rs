@@ -13,6 +13,7 @@ mod error;
 mod host;
 mod imports;
 mod instance;
+mod limiter;
 mod loaded;
 mod mailbox;
 mod progress;

@@ -108,9 +108,9 @@ impl ClientName {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Linear memory of one instance, in bytes.
+    /// All linear memories of one instance together, in bytes.
     pub max_memory_bytes: usize,
-    /// Elements of each table of one instance.
+    /// Elements of all tables of one instance together.
     pub max_table_elements: usize,
     /// Bounds `start`, connecting included.
     pub start_timeout: Duration,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
+use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::bindings::types::Error;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
+use super::limiter::Limiter;
 use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
 use super::settings::PluginSettings;
@@ -60,7 +61,7 @@ pub(super) struct State {
     pub(super) ids: Ids,
     /// The message being handled, if somebody waits for an answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
-    pub(super) limits: StoreLimits,
+    limiter: Limiter,
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -79,11 +80,7 @@ impl State {
         wasi: WasiCtx,
         inheritance: Inheritance,
     ) -> Self {
-        let limits = &plugin.settings.limits;
-        let store_limits = StoreLimitsBuilder::new()
-            .memory_size(limits.max_memory_bytes)
-            .table_elements(limits.max_table_elements)
-            .build();
+        let limiter = Limiter::new(&plugin.settings.name, &plugin.settings.limits);
         Self {
             plugin,
             mailbox,
@@ -94,14 +91,14 @@ impl State {
             requests: FxHashMap::default(),
             ids: inheritance.ids,
             in_hand: None,
-            limits: store_limits,
+            limiter,
             wasi,
             table: ResourceTable::new(),
         }
     }
 
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
-        &mut self.limits
+        &mut self.limiter
     }
 
     pub(super) fn settings(&self) -> &PluginSettings {
