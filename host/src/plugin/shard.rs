@@ -7,8 +7,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 /// How many task polls may pass before sockets and timers are looked at: one
-/// callback after the other must not keep the connection waiting.
-const EVENT_INTERVAL: u32 = 4;
+/// callback after the other must not keep the other connections waiting, and
+/// each look is a system call.
+const EVENT_INTERVAL: u32 = 16;
 
 /// Threads with a runtime each. A plugin and its connection share one, so that a
 /// message changes no thread on its way.
