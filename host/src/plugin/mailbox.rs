@@ -147,6 +147,12 @@ impl Mailbox {
         if let Delivery::Reply { last: true, .. } = delivery {
             inner.requests = inner.requests.saturating_sub(1);
         }
+        // A request for any number of answers takes no more than there is room for.
+        if matches!(delivery, Delivery::Reply { last: false, .. })
+            && inner.urgent.len() >= self.limits.max_messages
+        {
+            return;
+        }
         let was_idle = inner.is_idle();
         inner.urgent.push_back(delivery);
         self.signal(was_idle);

@@ -13,6 +13,9 @@ use crate::plugin::mailbox::{Delivery, Mailbox};
 use crate::plugin::state::State;
 use crate::protocol::{self, EndReason, Headers, Message, RequestId, Subject};
 
+/// Answers to one request that may wait for a guest to be resumed.
+const MAX_WAITING_ANSWERS: usize = 65_536;
+
 /// How long a request waits that names no time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,7 +61,7 @@ impl Host for State {
         options: RequestOptions,
     ) -> Result<Vec<GuestMessage>, Error> {
         let connection = self.known(client)?.client.clone();
-        let (answers, mut arrived) = mpsc::unbounded_channel();
+        let (answers, mut arrived) = mpsc::channel(MAX_WAITING_ANSWERS);
         let receiver = Arc::new(ToWaiter { answers });
         let request = self.prepare(&subject, &payload, options)?;
         let request = request.send(&connection, receiver, 0).await?;
@@ -145,16 +148,16 @@ impl Receiver for ToMailbox {
     fn subscription_ended(&self, _: u64, _: EndReason) {}
 }
 
-/// Answers that a suspended guest waits for. Their number is bounded by the
-/// request's own limits, their size by the server's.
+/// Answers that a suspended guest waits for.
 struct ToWaiter {
-    answers: mpsc::UnboundedSender<(Answer, bool)>,
+    answers: mpsc::Sender<(Answer, bool)>,
 }
 
 impl Receiver for ToWaiter {
     fn reply(&self, _: u64, answer: Answer, last: bool) {
-        // The waiter may be gone; the guard cancels the request then.
-        let _ = self.answers.send((answer, last));
+        // The waiter may be gone, and its guard cancels the request then; or it is
+        // slower than the answers come, and loses the newest like a full mailbox.
+        let _ = self.answers.try_send((answer, last));
     }
 
     fn message(&self, _: u64, _: Message, _: bool) {}
