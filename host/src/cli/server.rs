@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::builder::Resettable;
+use clap::{Arg, Args};
 
 use super::embedded::Embedded;
 use super::exit::Failure;
@@ -13,7 +14,7 @@ use crate::protocol::check_inbox_prefix;
 
 /// Where NATS is, and how to get in.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Connection")]
+#[command(next_help_heading = "Connection", mut_args(forget_empty_variable))]
 pub(super) struct ServerArguments {
     /// Server addresses, such as `localhost`, `nats://user:pass@host:4222`,
     /// `tls://host` or `[::1]:4222`, separated by commas; or `embedded` to start
@@ -137,6 +138,15 @@ struct BehaviourArguments {
     /// Rounds through all servers after which to give up. Default: never.
     #[arg(long, value_name = "N")]
     max_reconnects: Option<u32>,
+}
+
+/// An environment variable that is there but empty says nothing.
+fn forget_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        return argument.env(Resettable::Reset);
+    }
+    argument
 }
 
 /// What to connect with; an embedded server ends with this value.
