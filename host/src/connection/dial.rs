@@ -82,20 +82,21 @@ impl Handshake<'_> {
             transport = Transport::WebSocket(Box::new(socket));
         }
         let mut input = BytesMut::new();
-        let mut output = Vec::new();
         loop {
-            block::provide(&mut input);
-            if transport.read_buf(&mut input).await? == 0 {
-                return Err(DialError::HungUp);
-            }
             match self.digest(&mut input)? {
-                Step::More => {}
+                Step::More => {
+                    self.answer(&mut transport).await?;
+                    block::provide(&mut input);
+                    if transport.read_buf(&mut input).await? == 0 {
+                        return Err(DialError::HungUp);
+                    }
+                }
                 Step::Introduced(info) => {
                     if self.wants_encryption(&transport, &info)? {
                         // What came in plain text must not be taken for what the
                         // server says under encryption.
                         if !input.is_empty() {
-                            return Err(TlsError::EarlyData(input.len()).into());
+                            return Err(TlsError::early_data(&input).into());
                         }
                         transport = self.encrypt(transport).await?;
                     }
@@ -104,12 +105,17 @@ impl Handshake<'_> {
                 }
                 Step::Accepted => return Ok(Link::new(transport, input)),
             }
-            if self.shared.lock().session.take_output(&mut output) {
-                transport.write_all(&output).await?;
-                transport.flush().await?;
-                output.clear();
-            }
         }
+    }
+
+    /// Writes what the session has to say to what it has taken in.
+    async fn answer(&self, transport: &mut Transport) -> Result<(), DialError> {
+        let mut output = Vec::new();
+        if self.shared.lock().session.take_output(&mut output) {
+            transport.write_all(&output).await?;
+            transport.flush().await?;
+        }
+        Ok(())
     }
 
     /// Whether either side wants it, and it is not done yet.
@@ -136,8 +142,9 @@ impl Handshake<'_> {
         Ok(Transport::Tls(Box::new(stream)))
     }
 
-    /// Takes what has arrived. Once the server has accepted, everything behind
-    /// that is ordinary traffic and goes its ordinary way.
+    /// Takes what has arrived, up to where the server has said who it is, since
+    /// encryption may be due there. Once it has accepted, everything behind that is
+    /// ordinary traffic and goes its ordinary way.
     fn digest(&mut self, input: &mut BytesMut) -> Result<Step, DialError> {
         let now = Instant::now();
         let mut state = self.shared.lock();
@@ -148,7 +155,7 @@ impl Handshake<'_> {
                 match event {
                     Event::Info(info) if !self.introduced => {
                         self.introduced = true;
-                        step = Step::Introduced(info);
+                        return Ok(Step::Introduced(info));
                     }
                     Event::Connected => {
                         state.server = Some(self.server.clone());

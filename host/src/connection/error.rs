@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::credentials::CredentialsError;
-use super::tls::TlsError;
+use super::tls::{TlsError, explain};
 use crate::protocol::{DecodeError, RequestError, ServerError, SessionError};
 
 /// A connection could not be made.
@@ -32,7 +32,7 @@ pub enum ConnectError {
 #[non_exhaustive]
 pub enum DialError {
     /// The name has no address, or the network said no.
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Io(#[from] io::Error),
     /// Name lookup gave nothing.
     #[error("the host name has no address")]

@@ -1,5 +1,6 @@
 //! Encrypting a transport, and knowing who is at its other end.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,12 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error as RustlsError, RootCertStore,
+};
+
+/// Enough of an unexpected text for a server's reason.
+const MAX_SHOWN: usize = 64;
 
 /// How a connection uses TLS. Files are read anew for each transport, so that
 /// they can be replaced while the host runs.
@@ -47,24 +53,32 @@ pub enum TlsError {
     NoRoots(String),
     /// Certificate and key are of no use together.
     #[error("TLS settings: {0}")]
-    Settings(#[from] tokio_rustls::rustls::Error),
+    Settings(#[from] RustlsError),
     /// The server is not who it should be, or does not want us.
-    #[error("TLS with {name}: {source}")]
+    #[error("TLS with {name}: {}", explain(source))]
     Handshake {
         /// The name that the server's certificate must have.
         name: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// TLS is wanted, and the server has none.
     #[error("TLS is required here, and the server does not offer it")]
     NotOffered,
     /// Someone has put plain text where encryption begins.
-    #[error("{0} bytes of plain text came before the encryption that was agreed on")]
-    EarlyData(usize),
+    #[error("plain text came before the encryption that was agreed on: {0:?}")]
+    EarlyData(String),
     /// The host name is nothing a certificate can be for.
     #[error("{0:?} is no name that a certificate can have")]
     Name(String),
+}
+
+impl TlsError {
+    /// The error for bytes that came too early; shows as many as tell what they are.
+    pub(super) fn early_data(bytes: &[u8]) -> Self {
+        let shown = bytes.get(..MAX_SHOWN).unwrap_or(bytes);
+        Self::EarlyData(String::from_utf8_lossy(shown).into_owned())
+    }
 }
 
 /// Encrypts a stream to the server of this name.
@@ -79,6 +93,37 @@ pub(super) async fn encrypt(
         .connect(server, stream)
         .await
         .map_err(|source| TlsError::Handshake { name: name.to_owned(), source })
+}
+
+/// What went wrong, in plain words where the library has none. With TLS 1.3 a
+/// server's refusal may come only after the handshake.
+pub(super) fn explain(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<RustlsError>());
+    let plain = match cause {
+        // A signature that does not fit is that of an authority with the same name.
+        Some(RustlsError::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => {
+            "no authority that is trusted here has signed the server's certificate; \
+             name the file of the one that has with --tls-ca"
+        }
+        // The verifier's own error is behind a trait object that only shows its name.
+        Some(RustlsError::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string() == "CaUsedAsEndEntity" =>
+        {
+            "the server shows an authority's certificate as its own, as many self-signed ones \
+             are; it needs one that is marked CA:FALSE"
+        }
+        Some(RustlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "the server wants a certificate; name one with --tls-cert and --tls-key"
+        }
+        Some(RustlsError::AlertReceived(
+            AlertDescription::BadCertificate | AlertDescription::UnknownCA,
+        )) => "the server does not accept the certificate that it was shown",
+        Some(RustlsError::InvalidMessage(_)) => "the server answered with something else than TLS",
+        _ => return error.to_string(),
+    };
+    plain.to_owned()
 }
 
 fn client_config(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
