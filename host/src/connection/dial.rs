@@ -74,10 +74,11 @@ impl Handshake<'_> {
     async fn run(mut self, stream: TcpStream) -> Result<Link, DialError> {
         let tls = &self.shared.options.tls;
         let mut transport = Transport::Tcp(stream);
-        if tls.first || (self.server.websocket() && self.server.tls()) {
+        let websocket = self.server.websocket();
+        if tls.first || (websocket && (tls.required || self.server.tls())) {
             transport = self.encrypt(transport).await?;
         }
-        if self.server.websocket() {
+        if websocket {
             let socket = WebSocket::open(transport, self.server).await?;
             transport = Transport::WebSocket(Box::new(socket));
         }
