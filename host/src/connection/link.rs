@@ -164,7 +164,7 @@ impl Link {
         // What does not come in time, or at all, is lost with the server.
         let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
         let mut state = shared.lock();
-        state.session.handle_retired_closed(retired);
+        state.session.handle_retired_closed(Instant::now(), retired);
         let _ = shared.deliver(&mut state);
     }
 

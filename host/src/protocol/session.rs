@@ -19,6 +19,7 @@ use rustc_hash::FxHashSet;
 
 use self::output::Output;
 pub use self::retired::Retired;
+use self::retired::Standing;
 use super::pings::{Due, Ping, Pings, Purpose};
 use super::requests::Requests;
 use super::subscriptions::Subscriptions;
@@ -122,6 +123,7 @@ pub struct Session {
     /// The subscription that takes the answers to all requests.
     inbox: Option<Sid>,
     pings: Pings,
+    standing: Standing,
     last_sid: u64,
     last_inbox: u64,
     /// Reused for the reply subjects of requests.
@@ -155,6 +157,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             requests: Requests::default(),
             inbox: None,
+            standing: Standing::default(),
             last_sid: 0,
             last_inbox: 0,
             reply_to: String::new(),
@@ -225,6 +228,7 @@ impl Session {
             self.fail_requests(&kept, &RequestError::ConnectionLost);
         }
         // What has not come by now does not come.
+        self.standing.forget_ends();
         let drained = self.subscriptions.remove_draining();
         self.end_subscriptions(drained, &EndReason::Drained);
         self.finish_drain_without_server();

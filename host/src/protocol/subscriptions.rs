@@ -68,6 +68,16 @@ impl Subscriptions {
         Some(last)
     }
 
+    /// Notes that a message is about to be delivered which the present connection
+    /// has not brought; answers what that means for a maximum.
+    pub(super) fn deliver_late(&mut self, sid: Sid) -> Option<Limited> {
+        let subscription = self.entries.get_mut(&sid)?;
+        subscription.delivered_before += 1;
+        let max = subscription.max.filter(|_| !subscription.draining)?;
+        let last = subscription.delivered + 1 >= max;
+        Some(if last { Limited::Ended } else { Limited::At(max - subscription.delivered_before) })
+    }
+
     pub(super) fn limit(&mut self, sid: Sid, max: u64) -> Option<Limited> {
         let subscription = self.entries.get_mut(&sid)?;
         if max <= subscription.delivered {

@@ -73,6 +73,8 @@ impl Session {
             ServerOp::Error(text) => self.take_error(ServerError::classify(&text)),
             op if introduces => return Err(DecodeError::BeforeInfo(op.name())),
             ServerOp::Ping if self.state == State::Connected => encode::pong(self.output.buffer()),
+            // CONNECT goes ahead of everything, and is not written any more.
+            ServerOp::Ping if self.closed => {}
             ServerOp::Ping => encode::pong(self.output.handshake()),
             ServerOp::Pong => self.take_pong(now),
             ServerOp::Message { sid, message } => self.take_message(now, Sid(sid), message),
@@ -109,6 +111,7 @@ impl Session {
     }
 
     pub(super) fn take_answer(&mut self, now: Instant, ping: Ping) {
+        let Some(ping) = self.standing.put_off(ping) else { return };
         match ping.purpose {
             Purpose::KeepAlive => {}
             Purpose::Handshake => self.enter_connected(now),

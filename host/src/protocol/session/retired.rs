@@ -7,8 +7,9 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::protocol::pings::Ping;
-use crate::protocol::{DecodeError, Decoder, Event, ServerOp, Sid, encode};
+use crate::protocol::pings::{Ping, Purpose};
+use crate::protocol::subscriptions::Limited;
+use crate::protocol::{DecodeError, Decoder, Event, Message, ServerOp, Sid, encode};
 
 /// What is left of a transport that another one has replaced: it still brings
 /// what its server had sent.
@@ -17,6 +18,32 @@ pub struct Retired {
     decoder: Decoder,
     /// Those that only the old server can answer, without the farewell.
     pings: VecDeque<Ping>,
+}
+
+/// What a session knows of the transports that were replaced and still stand.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    transports: usize,
+    /// Ends of drains that the present server has confirmed, while those before
+    /// may still bring messages of the same subscriptions.
+    ends: Vec<Ping>,
+}
+
+impl Standing {
+    /// Takes the answer to a PING if it comes too early to be acted upon.
+    pub(super) fn put_off(&mut self, ping: Ping) -> Option<Ping> {
+        let ends = matches!(ping.purpose, Purpose::Drain | Purpose::DrainSubscription(_));
+        if !ends || self.transports == 0 {
+            return Some(ping);
+        }
+        self.ends.push(ping);
+        None
+    }
+
+    /// All that is being drained ends by itself.
+    pub(super) fn forget_ends(&mut self) {
+        self.ends.clear();
+    }
 }
 
 impl Session {
@@ -38,10 +65,14 @@ impl Session {
             encode::unsubscribe(farewell, sid.0, None);
         }
         encode::ping(farewell);
-        let retired = Retired {
-            decoder: std::mem::replace(&mut self.decoder, accepted.decoder),
-            pings: self.pings.stop(),
-        };
+        let mut pings = self.pings.stop();
+        for ping in pings.iter_mut().filter(|ping| ping.purpose == Purpose::Drain) {
+            // The new server is asked instead, who takes what follows.
+            ping.purpose = Purpose::KeepAlive;
+        }
+        let decoder = std::mem::replace(&mut self.decoder, accepted.decoder);
+        let retired = Retired { decoder, pings };
+        self.standing.transports += 1;
         if let Some(info) = accepted.info {
             self.cluster = info.connect_urls.iter().cloned().collect();
             self.events.push_back(Event::Info(std::sync::Arc::clone(&info)));
@@ -64,7 +95,7 @@ impl Session {
     ) -> Result<bool, DecodeError> {
         while let Some(op) = retired.decoder.decode(input)? {
             match op {
-                ServerOp::Message { sid, message } => self.take_message(now, Sid(sid), message),
+                ServerOp::Message { sid, message } => self.take_late(now, Sid(sid), message),
                 ServerOp::Pong => match retired.pings.pop_front() {
                     Some(ping) => self.take_answer(now, ping),
                     None => return Ok(true),
@@ -76,12 +107,31 @@ impl Session {
     }
 
     /// The replaced server will say no more.
-    pub fn handle_retired_closed(&mut self, retired: Retired) {
-        self.lose_pings(retired.pings);
-        // Only those that were ending before the move have no new server.
-        if self.state == State::Connected {
-            let drained = self.subscriptions.remove_draining();
-            self.end_subscriptions(drained, &crate::protocol::EndReason::Drained);
+    pub fn handle_retired_closed(&mut self, now: Instant, retired: Retired) {
+        self.standing.transports = self.standing.transports.saturating_sub(1);
+        let (ends, lost): (VecDeque<_>, _) = retired
+            .pings
+            .into_iter()
+            .partition(|ping| matches!(ping.purpose, Purpose::DrainSubscription(_)));
+        self.lose_pings(lost);
+        for ping in std::mem::take(&mut self.standing.ends).into_iter().chain(ends) {
+            self.take_answer(now, ping);
+        }
+    }
+
+    /// Takes a message that the present server knows nothing of, and corrects
+    /// what that has been told of a maximum.
+    fn take_late(&mut self, now: Instant, sid: Sid, message: Message) {
+        let limited = self.subscriptions.deliver_late(sid);
+        self.take_message(now, sid, message);
+        if let Some(limited) = limited
+            && self.state == State::Connected
+        {
+            let max = match limited {
+                Limited::Ended => None,
+                Limited::At(max) => Some(max),
+            };
+            encode::unsubscribe(self.output.buffer(), sid.0, max);
         }
     }
 }

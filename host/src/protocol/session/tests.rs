@@ -1,6 +1,7 @@
 //! A session against a server made of bytes, with time that is told.
 
 mod lifecycle;
+mod moves;
 mod properties;
 
 use std::time::{Duration, Instant};

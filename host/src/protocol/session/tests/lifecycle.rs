@@ -196,3 +196,14 @@ fn a_closed_session_takes_nothing_and_still_confirms() {
     assert_eq!(peer.lose(), []);
     assert_eq!(peer.session.output_len(), 0);
 }
+
+#[test]
+fn a_handshake_that_is_closed_answers_no_ping() {
+    let mut peer = Peer::new();
+    peer.session.handle_opened(peer.now);
+    peer.feed(&format!("{INFO}\r\n"));
+    peer.session.authenticate(peer.now, &Connect::new("me"));
+    peer.session.close();
+    peer.feed("PING\r\n");
+    assert_eq!((peer.output(), peer.session.output_len()), (String::new(), 0));
+}
