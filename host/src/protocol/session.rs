@@ -256,9 +256,11 @@ impl Session {
 
     /// Moves what is to be written now behind what `into` has; an empty `into`
     /// is swapped for it, so that two buffers serve for good. False: nothing.
+    /// No more than may wait is given at once: what a broken connection gives
+    /// back would otherwise grow each time.
     pub fn take_output(&mut self, into: &mut Vec<u8>) -> bool {
         match self.state {
-            State::Connected => self.output.take(into),
+            State::Connected => self.output.take_part(self.config.max_pending_bytes, into),
             State::Handshaking => self.output.take_handshake(into),
             State::Disconnected | State::AwaitingInfo | State::Closed => false,
         }

@@ -32,7 +32,8 @@ impl Session {
     /// Asks for the messages of a subject.
     ///
     /// # Errors
-    /// If the session is closed or being drained, or the names are too long.
+    /// If the session is closed or being drained, the names are too long, or the
+    /// server has taken nothing for long.
     pub fn subscribe(
         &mut self,
         subject: SubjectPattern<'_>,
@@ -44,6 +45,7 @@ impl Session {
         }
         let group = queue_group.map(|group| group.as_str());
         check_line(encode::publish_line_length(subject.as_str(), group, &[]))?;
+        self.check_room_for_control()?;
         let sid = self.next_sid();
         self.subscriptions.insert(sid, subject, queue_group);
         if self.state == State::Connected {
@@ -56,11 +58,15 @@ impl Session {
     /// whether it has ended with this call.
     ///
     /// # Errors
-    /// If there is no such subscription, or the session is closed.
+    /// If there is no such subscription, or the session is closed; for a maximum
+    /// also if the server has taken nothing for long.
     pub fn unsubscribe(&mut self, sid: Sid, max: Option<u64>) -> Result<bool, SessionError> {
         self.check_open()?;
         let limited = match max.filter(|max| *max > 0) {
-            Some(max) => self.subscriptions.limit(sid, max),
+            Some(max) => {
+                self.check_room_for_control()?;
+                self.subscriptions.limit(sid, max)
+            }
             None => self.subscriptions.remove(sid).then_some(Limited::Ended),
         };
         let max = match limited.ok_or(SessionError::UnknownSubscription(sid))? {
@@ -148,10 +154,12 @@ impl Session {
     }
 
     /// Asks the server to confirm all that was written before: comes back as
-    /// [`Event::Pong`], or [`Event::PingLost`] if there is no server for it.
+    /// [`Event::Pong`], or [`Event::PingLost`] if there is no server for it or the
+    /// server has taken nothing for long.
     pub fn ping(&mut self, now: Instant) -> PingId {
         let id = self.pings.next_id();
-        if self.state == State::Connected && !self.closed {
+        let has_room = self.check_room_for_control().is_ok();
+        if self.state == State::Connected && !self.closed && has_room {
             self.write_ping(now, Purpose::Flush(id));
         } else {
             self.events.push_back(Event::PingLost { id });
@@ -208,6 +216,14 @@ impl Session {
     #[inline]
     fn check_open(&self) -> Result<(), SessionError> {
         if self.closed { Err(SessionError::Closed) } else { Ok(()) }
+    }
+
+    /// Operations other than messages are small and few, unless someone repeats
+    /// them without end. Messages alone never reach this bound.
+    pub(super) fn check_room_for_control(&self) -> Result<(), SessionError> {
+        let limit = self.config.max_pending_bytes.saturating_mul(4);
+        let waiting = self.output.len();
+        if waiting > limit { Err(SessionError::BufferFull { waiting, limit }) } else { Ok(()) }
     }
 
     #[inline]

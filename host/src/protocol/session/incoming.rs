@@ -72,6 +72,8 @@ impl Session {
             }
             ServerOp::Error(text) => self.take_error(ServerError::classify(&text)),
             op if introduces => return Err(DecodeError::BeforeInfo(op.name())),
+            // A server that takes nothing does not wait for a PONG.
+            ServerOp::Ping if self.check_room_for_control().is_err() => {}
             ServerOp::Ping if self.state == State::Connected => encode::pong(self.output.buffer()),
             // CONNECT goes ahead of everything, and is not written any more.
             ServerOp::Ping if self.closed => {}

@@ -1,6 +1,6 @@
 //! What a session has to write: in the handshake, and once it is connected.
 
-use crate::protocol::ClientOp;
+use crate::protocol::{ClientOp, first_unwritten};
 
 /// Two buffers, since the one for a connected server fills while there is none.
 /// Without a server it holds messages and nothing else.
@@ -37,6 +37,18 @@ impl Output {
 
     pub(super) fn take(&mut self, into: &mut Vec<u8>) -> bool {
         move_bytes(&mut self.buffer, into)
+    }
+
+    /// Takes whole operations of so many bytes at the most, or all if the first has more.
+    pub(super) fn take_part(&mut self, most: usize, into: &mut Vec<u8>) -> bool {
+        let end = if self.buffer.len() > most { first_unwritten(&self.buffer, most) } else { 0 };
+        if end == 0 {
+            return self.take(into);
+        }
+        let rest = self.buffer.split_off(end);
+        self.take(into);
+        self.buffer = rest;
+        true
     }
 
     pub(super) fn take_handshake(&mut self, into: &mut Vec<u8>) -> bool {

@@ -207,3 +207,45 @@ fn a_handshake_that_is_closed_answers_no_ping() {
     peer.feed("PING\r\n");
     assert_eq!((peer.output(), peer.session.output_len()), (String::new(), 0));
 }
+
+#[test]
+fn servers_that_take_nothing_leave_no_more_waiting_each_time() {
+    let mut peer = Peer::with(SessionConfig { max_pending_bytes: 100, ..SessionConfig::default() });
+    let mut published = String::new();
+    let mut fill = |peer: &mut Peer| {
+        while peer.publish("a", "0123456789").is_ok() {
+            published.push_str("PUB a 10\r\n0123456789\r\n");
+        }
+    };
+    fill(&mut peer);
+    for _ in 0..9 {
+        let unwritten = peer.connect();
+        fill(&mut peer);
+        peer.session.handle_closed(peer.now, unwritten.as_bytes(), false);
+        assert!(peer.session.output_len() <= 200, "{} bytes", peer.session.output_len());
+    }
+    let mut written = peer.connect();
+    while peer.session.output_len() > 0 {
+        written.push_str(&peer.output());
+    }
+    assert_eq!(written, published);
+}
+
+#[test]
+fn a_server_that_takes_nothing_makes_no_control_lines_pile_up() {
+    let mut peer = Peer::with(SessionConfig { max_pending_bytes: 100, ..SessionConfig::default() });
+    peer.connect();
+    let sid = peer.subscribe("a");
+    for _ in 0..100 {
+        if let Ok(sid) = peer.session.subscribe(SubjectPattern::new("b").unwrap(), None) {
+            peer.session.unsubscribe(sid, None).unwrap();
+        }
+        let _ = peer.session.unsubscribe(sid, Some(9));
+        peer.session.ping(peer.now);
+        peer.feed("PING\r\n");
+    }
+    assert!(peer.session.output_len() < 500, "{} bytes", peer.session.output_len());
+    assert_eq!(peer.session.unsubscribe(sid, None), Ok(true));
+    peer.output();
+    peer.subscribe("a");
+}
