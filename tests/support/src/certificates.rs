@@ -24,12 +24,17 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// Makes a new one.
+    /// Makes a new one, of the same name as all others.
     pub fn new() -> Result<Self> {
+        Self::called("authority")
+    }
+
+    /// Makes a new one with this common name.
+    pub fn called(name: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for certificates")?;
         // With the names of this machine, so that only its being an authority
         // can speak against a server that shows it.
-        let mut params = params("authority", LOCAL_NAMES)?;
+        let mut params = params(name, LOCAL_NAMES)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().context("make a key")?;
         let certificate = params.self_signed(&key).context("sign the authority")?;

@@ -28,3 +28,4 @@ pub use lines::Lines;
 pub use process::{Process, Signal};
 pub use proxy::{Mode, Proxy};
 pub use server::{NatsServer, ServerBuilder};
+pub use tempfile::TempDir;
