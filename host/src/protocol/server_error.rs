@@ -85,13 +85,13 @@ impl ServerError {
         )
     }
 
-    /// Whether it is about who the client is.
+    /// Whether it is about who the client is. A server that had no time to find
+    /// out has not said anything about that.
     pub fn is_authentication(&self) -> bool {
         use ServerErrorKind as Kind;
         matches!(
             self.kind,
             Kind::AuthorizationViolation
-                | Kind::AuthenticationTimeout
                 | Kind::AuthenticationExpired
                 | Kind::AuthenticationRevoked
         )
@@ -182,7 +182,7 @@ mod tests {
         // Text, kind, closes the connection, concerns authentication.
         for (text, kind, closes, authentication) in [
             ("'Authorization Violation'", Kind::AuthorizationViolation, true, true),
-            ("'Authentication Timeout'", Kind::AuthenticationTimeout, true, true),
+            ("'Authentication Timeout'", Kind::AuthenticationTimeout, true, false),
             ("'User Authentication Expired'", Kind::AuthenticationExpired, true, true),
             ("'Account Authentication Expired'", Kind::AuthenticationExpired, true, true),
             ("'User Authentication Revoked'", Kind::AuthenticationRevoked, true, true),
