@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::address::ServerAddress;
 use super::clock::Clock;
@@ -62,9 +63,10 @@ impl Driver {
                     self.shared.lost(&reason, unwritten, cut);
                 }
             }
+            let pause = self.pool.lost(link.age());
             drop(link);
             leaving = false;
-            match self.reconnect().await {
+            match self.reconnect(pause).await {
                 Some(next) => link = next,
                 None => break,
             }
@@ -115,11 +117,12 @@ impl Driver {
         }
     }
 
-    /// Looks for a server until one accepts; none if the connection is to end.
-    async fn reconnect(&mut self) -> Option<Link> {
+    /// After the pause, looks for a server until one accepts; none if the
+    /// connection is to end.
+    async fn reconnect(&mut self, pause: Duration) -> Option<Link> {
         let shared = Arc::clone(&self.shared);
         tokio::select! {
-            link = self.search() => link,
+            link = self.search(pause) => link,
             () = shared.finished.notified() => None,
             () = keep_time(&shared) => None,
         }
@@ -134,8 +137,9 @@ impl Driver {
         }
     }
 
-    async fn search(&mut self) -> Option<Link> {
+    async fn search(&mut self, pause: Duration) -> Option<Link> {
         self.learn();
+        tokio::time::sleep(pause).await;
         loop {
             let mut last = None;
             for server in self.pool.round() {

@@ -34,6 +34,7 @@ pub(super) struct Link {
     /// Nothing written waits in the transport itself.
     flushed: bool,
     clock: Clock,
+    since: Instant,
 }
 
 /// Why a link is over.
@@ -48,7 +49,20 @@ pub(super) enum End {
 
 impl Link {
     pub(super) fn new(stream: Transport, input: BytesMut) -> Self {
-        Self { stream, input, output: Vec::new(), written: 0, flushed: true, clock: Clock::new() }
+        Self {
+            stream,
+            input,
+            output: Vec::new(),
+            written: 0,
+            flushed: true,
+            clock: Clock::new(),
+            since: Instant::now(),
+        }
+    }
+
+    /// How long ago the server accepted.
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
     }
 
     /// Moves bytes in both directions until the link is over.

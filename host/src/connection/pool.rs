@@ -9,6 +9,10 @@ use super::options::ConnectionOptions;
 /// Waits after the first round in which no server answered.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
+/// A server that accepts and is lost again sooner than this is as good as none:
+/// it may be going to hang up on everybody.
+const MIN_STANDING: Duration = Duration::from_secs(1);
+
 /// Login errors in a row from one server after which it is not asked again: the
 /// second try is for a server that was just being reconfigured.
 const MAX_LOGIN_FAILURES: u32 = 2;
@@ -24,6 +28,8 @@ pub(super) struct Pool {
     retry_failed_login: bool,
     max_rounds: Option<u32>,
     rounds: u32,
+    /// Links in a row that did not stand for long.
+    short_links: u32,
 }
 
 struct Server {
@@ -42,6 +48,7 @@ impl Pool {
             retry_failed_login: options.retry_failed_login,
             max_rounds: options.max_reconnects,
             rounds: 0,
+            short_links: 0,
         };
         if !pool.keep_order {
             fastrand::shuffle(&mut pool.servers);
@@ -59,7 +66,7 @@ impl Pool {
         self.servers.is_empty()
     }
 
-    /// This server accepted: the next search begins without waiting.
+    /// This server accepted.
     pub(super) fn succeeded(&mut self, address: &ServerAddress) {
         self.rounds = 0;
         let Some(index) = self.find(address) else { return };
@@ -106,16 +113,35 @@ impl Pool {
         }
     }
 
-    /// How long to wait before the next round: exponential with full jitter, so
-    /// that many hosts do not come back at the same moment. None: there have been
-    /// rounds enough.
+    /// A link is lost that stood for so long: how long to wait before the search
+    /// for the next. Nothing, unless that happens again and again.
+    pub(super) fn lost(&mut self, stood: Duration) -> Duration {
+        if stood >= MIN_STANDING {
+            self.short_links = 0;
+            return Duration::ZERO;
+        }
+        self.short_links = self.short_links.saturating_add(1);
+        match self.short_links.checked_sub(2) {
+            Some(times) => self.backoff(times),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// How long to wait before the next round. None: there have been rounds enough.
     pub(super) fn wait(&mut self) -> Option<Duration> {
-        let ceiling = FIRST_WAIT.saturating_mul(1 << self.rounds.min(16)).min(self.wait_max);
+        let wait = self.backoff(self.rounds);
         self.rounds = self.rounds.saturating_add(1);
         if self.max_rounds.is_some_and(|max| self.rounds >= max) {
             return None;
         }
-        Some(ceiling.mul_f64(fastrand::f64()))
+        Some(wait)
+    }
+
+    /// Exponential with full jitter, so that many hosts do not come back at the
+    /// same moment.
+    fn backoff(&self, times: u32) -> Duration {
+        let ceiling = FIRST_WAIT.saturating_mul(1 << times.min(16)).min(self.wait_max);
+        ceiling.mul_f64(fastrand::f64())
     }
 
     fn find(&self, address: &ServerAddress) -> Option<usize> {
@@ -181,6 +207,17 @@ mod tests {
         assert_eq!(names(&pool).len(), 2);
         pool.failed(&address, &refusal());
         assert_eq!(names(&pool), ["b:1"]);
+    }
+
+    #[test]
+    fn only_links_that_are_lost_early_again_and_again_make_it_wait() {
+        let mut pool = pool("a:1");
+        let early = Duration::from_millis(10);
+        assert_eq!(pool.lost(early), Duration::ZERO);
+        let waits: Duration = (0..20).map(|_| pool.lost(early)).sum();
+        assert!(waits > Duration::from_secs(1), "{waits:?}");
+        assert_eq!(pool.lost(MIN_STANDING), Duration::ZERO);
+        assert_eq!(pool.lost(early), Duration::ZERO);
     }
 
     #[test]
