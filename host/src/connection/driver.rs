@@ -85,10 +85,15 @@ impl Driver {
         };
         self.pool.succeeded(&server);
         let mut farewell = Vec::new();
-        let retired = shared.replace(&server, session, &mut farewell);
+        let (retired, settled) = shared.replace(&server, session, &mut farewell);
         let old = std::mem::replace(link, next);
         let told = Arc::clone(&shared);
-        tokio::spawn(async move { old.retire(&told, &farewell, retired).await });
+        tokio::spawn(async move {
+            // Until the new server has all subscriptions, or is gone itself, those
+            // of the old one must stay.
+            let _ = settled.await;
+            old.retire(&told, &farewell, retired).await;
+        });
         link.run(&shared).await
     }
 

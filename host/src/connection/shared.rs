@@ -212,21 +212,26 @@ impl Shared {
         self.driver.wake();
     }
 
-    /// Another server, which has accepted `session`, takes over from the present one.
+    /// Another server, which has accepted `session`, takes over from the present
+    /// one. The receiver hears of it once that has all subscriptions.
     pub(super) fn replace(
         &self,
         server: &ServerAddress,
         session: Session,
         farewell: &mut Vec<u8>,
-    ) -> Retired {
+    ) -> (Retired, oneshot::Receiver<Duration>) {
         let mut state = self.lock();
-        let retired = state.session.handle_replaced(Instant::now(), session, farewell);
+        let now = Instant::now();
+        let retired = state.session.handle_replaced(now, session, farewell);
+        let (pong, settled) = oneshot::channel();
+        let ping = state.session.ping(now);
+        state.pings.insert(ping, pong);
         state.server = Some(server.clone());
         // Nothing of a move interrupts a transport.
         let _ = self.deliver(&mut state);
         drop(state);
         self.tell(&ConnectionEvent::Reconnected(server.to_string()));
-        retired
+        (retired, settled)
     }
 
     /// The end: nothing waits any more, and everybody knows.
