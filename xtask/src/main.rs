@@ -9,6 +9,7 @@
 mod checks;
 mod child;
 mod demo;
+mod fuzz;
 mod guests;
 mod setup;
 mod steps;
@@ -35,6 +36,9 @@ usage: cargo xtask COMMAND
   doc           the documentation, private items included, warnings are errors
   ci            everything that must pass: fmt --check, lint, doc, deny, test
   bench [ARGS]  the benchmarks; ARGS go to them
+  fuzz [TARGET] [SECONDS]
+                fuzz one target, or each, for so long; needs a nightly compiler
+                and cargo-fuzz
 
 environment: NATS_SERVER_BIN names the nats-server to use";
 
@@ -67,6 +71,7 @@ fn run(args: &[String]) -> Result<()> {
         ("doc", []) => checks::document(&workspace, &mut steps)?,
         ("ci", []) => checks::ci(&workspace, &mut steps)?,
         ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
+        ("fuzz", rest) => fuzz::run(&workspace, &mut steps, rest)?,
         ("help" | "--help" | "-h", _) => println!("{USAGE}"),
         _ => bail!("unknown command: {}\n\n{USAGE}", args.join(" ")),
     }
