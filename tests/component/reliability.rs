@@ -18,9 +18,12 @@ use test_support::{Mode, NatsServer, Proxy, eventually};
 /// Subject and queue group of each subscription that the server has for a name.
 async fn subscriptions(server: &NatsServer, name: &str) -> Result<BTreeSet<(String, String)>> {
     let connection = server.connection(name).await?.with_context(|| format!("no {name}"))?;
-    let list = connection["subscriptions_list_detail"].as_array().cloned().unwrap_or_default();
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    Ok(list.iter().map(|entry| (text(entry, "subject"), text(entry, "qgroup"))).collect())
+    let list = connection.get("subscriptions_list_detail").and_then(Value::as_array);
+    let text = |entry: &Value, key: &str| {
+        entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let pair = |entry| (text(entry, "subject"), text(entry, "qgroup"));
+    Ok(list.into_iter().flatten().map(pair).collect())
 }
 
 // Subscriptions
@@ -35,9 +38,9 @@ async fn a_connection_that_was_cut_comes_back_with_its_subscriptions() -> Result
 
     for time in 1..=3 {
         if time == 1 {
-            patient.proxy.cut()
+            patient.proxy.cut();
         } else {
-            patient.proxy.reset()
+            patient.proxy.reset();
         }
         patient.wait_for_event("reconnected", time).await?;
         patient.flush().await?;

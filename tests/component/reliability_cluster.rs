@@ -13,22 +13,27 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{FutureExt, StreamExt, future::try_join_all};
 use harness::{Probe, Scene, round_trip, run, run_until_ready};
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::{FakeServer, INFO, Mode, NatsServer, Proxy, Signal, eventually};
 
 /// The servers of a cluster, each of which knows all the others.
 async fn cluster(size: usize, config: &str) -> Result<Vec<NatsServer>> {
     let builder = || NatsServer::builder().config(config);
-    let mut servers = vec![builder().cluster("test").start().await?];
-    while servers.len() < size {
-        servers.push(builder().join(&servers[0])?.start().await?);
+    let first = builder().cluster("test").start().await?;
+    let mut servers = Vec::new();
+    for _ in 1..size {
+        servers.push(builder().join(&first)?.start().await?);
     }
+    servers.insert(0, first);
     for server in &servers {
         eventually("the cluster to be complete", async || {
             let page = server.monitor("/routez").await?;
-            let routes = page["routes"].as_array().cloned().unwrap_or_default();
-            let others: BTreeSet<_> =
-                routes.iter().map(|route| route["remote_id"].to_string()).collect();
+            let routes = page.get("routes").and_then(Value::as_array);
+            let others: BTreeSet<_> = routes
+                .into_iter()
+                .flatten()
+                .filter_map(|route| route.get("remote_id").and_then(Value::as_str))
+                .collect();
             Ok((others.len() == size - 1).then_some(()))
         })
         .await?;
@@ -107,7 +112,7 @@ async fn a_server_that_left_the_cluster_is_not_dialled() -> Result<()> {
     let info = |members: &[&FakeServer]| {
         let urls: Vec<_> =
             members.iter().map(|member| format!("127.0.0.1:{}", member.port())).collect();
-        let mut info: serde_json::Value = serde_json::from_str(INFO)?;
+        let mut info: Value = serde_json::from_str(INFO)?;
         info["connect_urls"] = json!(urls);
         anyhow::Ok(info.to_string())
     };

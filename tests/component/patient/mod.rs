@@ -53,15 +53,13 @@ impl Patient {
     }
 
     /// The value of a command on the connection.
-    pub(crate) async fn obey(&self, mut command: Value) -> Result<Value> {
-        command["client"] = INDEX.into();
-        self.probe.obey(command).await
+    pub(crate) async fn obey(&self, command: Value) -> Result<Value> {
+        self.probe.obey(addressed(command)?).await
     }
 
     /// What came of a command on the connection.
-    pub(crate) async fn outcome(&self, mut command: Value) -> Result<Result<Value, GuestError>> {
-        command["client"] = INDEX.into();
-        self.probe.outcome(command).await
+    pub(crate) async fn outcome(&self, command: Value) -> Result<Result<Value, GuestError>> {
+        self.probe.outcome(addressed(command)?).await
     }
 
     /// Waits until the server has taken all that was said on the connection.
@@ -120,3 +118,9 @@ impl Patient {
 
 /// Looks for a server often, so that a test need not wait.
 const QUICK: [&str; 2] = ["--reconnect-wait-max", "50ms"];
+
+fn addressed(mut command: Value) -> Result<Value> {
+    let fields = command.as_object_mut().context("a command is an object")?;
+    fields.insert("client".to_owned(), INDEX.into());
+    Ok(command)
+}
