@@ -319,7 +319,8 @@ async fn a_clean_stop_loses_nothing_that_was_delivered() -> Result<()> {
     }
     // The server has them all before it hears of the stop.
     round_trip(&client).await?;
-    scene.stop().await?;
+    let finished = scene.host.stop().await?;
+    assert!(finished.status.success(), "{:?}", finished.status);
     for expected in 0..REQUESTS {
         assert_eq!(next(&mut answers).await?.payload, expected.to_string());
     }

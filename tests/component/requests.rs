@@ -6,64 +6,14 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use async_nats::{Message, Subscriber};
-use futures_util::StreamExt;
-use harness::{Probe, RawClient, Scene, listen, next, round_trip, run_until_ready};
+use async_nats::Subscriber;
+use harness::asking::{RELAY, answer, echo, inbox, report, request, send};
+use harness::{Probe, RawClient, Scene, listen, next, run_until_ready};
 use serde_json::{Value, json};
 use test_support::{NatsServer, Proxy};
 
 /// Far less than the 5 seconds after which a request ends by itself.
 const AT_ONCE: Duration = Duration::from_secs(3);
-
-/// Where the probe tells what came of the requests that it does not wait for.
-const RELAY: &str = "relay";
-
-/// Sends a request that tells its answers on the relay; gives its number.
-async fn send(probe: &Probe, subject: &str, options: Value) -> Result<u64> {
-    let id = probe.obey(request("request", subject, options)).await?;
-    id.as_u64().context("no number")
-}
-
-fn request(op: &str, subject: &str, options: Value) -> Value {
-    let mut command =
-        json!({ "op": op, "relay": RELAY, "subject": subject, "payload": "question" });
-    if let (Value::Object(command), Value::Object(options)) = (&mut command, options) {
-        command.extend(options);
-    }
-    command
-}
-
-/// What came of a request next.
-async fn report(relay: &mut Subscriber) -> Result<Value> {
-    Ok(serde_json::from_slice(&next(relay).await?.payload)?)
-}
-
-fn inbox(message: &Message) -> Result<String> {
-    Ok(message.reply.as_ref().context("no reply subject")?.to_string())
-}
-
-/// Answers a request that has come, so many times.
-async fn answer(scene: &Scene, question: &Message, count: u32) -> Result<()> {
-    let inbox = inbox(question)?;
-    for number in 1..=count {
-        scene.client.publish(inbox.clone(), number.to_string().into()).await?;
-    }
-    round_trip(&scene.client).await
-}
-
-/// Answers every message of a subject with its own payload.
-async fn echo(client: &async_nats::Client, subject: &str) -> Result<()> {
-    let mut questions = listen(client, subject).await?;
-    let client = client.clone();
-    tokio::spawn(async move {
-        while let Some(question) = questions.next().await {
-            let Some(inbox) = question.reply else { continue };
-            client.publish(inbox, question.payload).await?;
-        }
-        anyhow::Ok(())
-    });
-    Ok(())
-}
 
 // Where answers arrive
 
@@ -154,8 +104,20 @@ async fn two_connections_of_one_name_have_inboxes_of_their_own() -> Result<()> {
     send(&probe, "service", json!({})).await?;
     let of_first = inbox(&next(&mut questions).await?)?;
     send(&probe, "service", json!({ "client": index })).await?;
-    let of_second = inbox(&next(&mut questions).await?)?;
+    let question = next(&mut questions).await?;
+    let of_second = inbox(&question)?;
     assert_ne!(of_first, of_second);
+
+    // Nor does one that is opened anew get answers to questions from before.
+    let mut relay = listen(&scene.client, RELAY).await?;
+    answer(&scene.client, &question, 1).await?;
+    assert_eq!(report(&mut relay).await?["message"]["payload"], "1");
+    probe.obey(json!({ "op": "close", "client": index })).await?;
+    probe.wait_for_event(1, "closed").await?;
+    let index = probe.obey(json!({ "op": "connect", "no_echo": true })).await?;
+    send(&probe, "service", json!({ "client": index })).await?;
+    let of_third = inbox(&next(&mut questions).await?)?;
+    assert!(of_third != of_first && of_third != of_second, "{of_third}");
     Ok(())
 }
 
@@ -241,7 +203,7 @@ async fn of_three_answers_to_one_request_the_first_counts() -> Result<()> {
     let mut relay = listen(&scene.client, RELAY).await?;
     let mut questions = listen(&scene.client, "service").await?;
     send(&probe, "service", json!({})).await?;
-    answer(&scene, &next(&mut questions).await?, 3).await?;
+    answer(&scene.client, &next(&mut questions).await?, 3).await?;
     assert_eq!(report(&mut relay).await?["message"]["payload"], "1");
     nothing_more(&probe, &mut relay).await?;
 
@@ -249,7 +211,7 @@ async fn of_three_answers_to_one_request_the_first_counts() -> Result<()> {
         let probe = probe.clone();
         async move { probe.obey(request("request_and_wait", "service", json!({}))).await }
     });
-    answer(&scene, &next(&mut questions).await?, 3).await?;
+    answer(&scene.client, &next(&mut questions).await?, 3).await?;
     let answers = waiting.await??;
     assert_eq!(answers.as_array().map(Vec::len), Some(1), "{answers}");
     assert_eq!(answers[0]["payload"], "1");
@@ -313,7 +275,7 @@ async fn a_cancelled_request_gets_no_answer() -> Result<()> {
     for _ in 0..2 {
         probe.obey(json!({ "op": "cancel_request", "id": id })).await?;
     }
-    answer(&scene, &question, 1).await?;
+    answer(&scene.client, &question, 1).await?;
     nothing_more(&probe, &mut relay).await?;
     let statistics = probe.obey(json!({ "op": "statistics" })).await?;
     assert_eq!(statistics["requests_in_flight"], 0);
@@ -349,7 +311,7 @@ async fn a_request_for_three_answers_ends_with_the_third() -> Result<()> {
     let mut questions = listen(&scene.client, "service").await?;
     let options = json!({ "max_replies": 3 });
     send(&probe, "service", options.clone()).await?;
-    answer(&scene, &next(&mut questions).await?, 5).await?;
+    answer(&scene.client, &next(&mut questions).await?, 5).await?;
     for expected in ["1", "2", "3"] {
         assert_eq!(report(&mut relay).await?["message"]["payload"], expected);
     }
@@ -371,7 +333,7 @@ async fn collect(
     let probe = scene.probe();
     let command = request("request_and_wait", "service", options);
     let waiting = tokio::spawn(async move { probe.obey(command).await });
-    answer(scene, &next(questions).await?, count).await?;
+    answer(&scene.client, &next(questions).await?, count).await?;
     let answers = waiting.await??;
     let answers = answers.as_array().context("no list")?.iter();
     Ok(answers.filter_map(|answer| Some(answer["payload"].as_str()?.to_owned())).collect())
@@ -390,7 +352,7 @@ async fn a_request_for_any_number_of_answers_ends_when_they_stop() -> Result<()>
     ] {
         let begin = Instant::now();
         send(&probe, "service", options.clone()).await?;
-        answer(&scene, &next(&mut questions).await?, 4).await?;
+        answer(&scene.client, &next(&mut questions).await?, 4).await?;
         for expected in ["1", "2", "3", "4"] {
             assert_eq!(report(&mut relay).await?["message"]["payload"], expected);
         }
@@ -409,7 +371,7 @@ async fn an_empty_message_with_a_status_ends_a_request_for_many() -> Result<()> 
     let mut questions = listen(&scene.client, "service").await?;
     send(&probe, "service", json!({ "max_replies": 0, "timeout_ms": 20_000 })).await?;
     let question = next(&mut questions).await?;
-    answer(&scene, &question, 2).await?;
+    answer(&scene.client, &question, 2).await?;
     let mut raw = RawClient::connect(scene.server.port()).await?;
     raw.publish(&inbox(&question)?, "", b"NATS/1.0 204 EOB\r\n\r\n", b"").await?;
     for expected in ["1", "2"] {
@@ -436,7 +398,7 @@ async fn only_the_instance_that_asks_waits() -> Result<()> {
         assert_eq!(answer.payload, number.to_string());
     }
     ensure!(!waiting.is_finished(), "it did not wait");
-    answer(&scene, &question, 1).await?;
+    answer(&scene.client, &question, 1).await?;
     assert_eq!(waiting.await??[0]["payload"], "1");
     Ok(())
 }

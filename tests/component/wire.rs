@@ -199,7 +199,9 @@ async fn a_server_that_breaks_the_protocol_is_left_and_tried_again() -> Result<(
         long.as_str(),
     ];
     let server = FakeServer::start().await?;
-    let host = harness::run(&server.url(), &["echo"], &["-A"])?;
+    // A host waits before it comes back to such a server again and again.
+    let args = ["-A", "--reconnect-wait-max", "10ms"];
+    let host = harness::run(&server.url(), &["echo"], &args)?;
     let mut connection = server.accept_client().await?;
     connection.expect("SUB echo 1\r\nPING\r\n").await?;
     connection.send("PONG\r\n").await?;
@@ -287,13 +289,13 @@ async fn a_maximum_counts_across_reconnects() -> Result<()> {
 #[tokio::test]
 async fn no_callback_follows_an_unsubscribe_in_a_callback() -> Result<()> {
     let scene = Scene::of(&["self-unsubscriber"]).await?;
-    let (server, client) = (scene.server.url(), scene.client.clone());
-    let mut out = listen(&client, "self-unsubscriber.out").await?;
-    // All in one write, so that those behind the third are on their way to it.
+    let client = &scene.client;
+    let mut out = listen(client, "self-unsubscriber.out").await?;
+    // So many that those behind the third are on their way already.
     for number in 0..1_000 {
         client.publish("self-unsubscriber.in", number.to_string().into()).await?;
     }
-    round_trip(&client).await?;
+    round_trip(client).await?;
     for expected in ["1", "2", "3"] {
         assert_eq!(next_text(&mut out).await?, expected);
     }
@@ -307,8 +309,7 @@ async fn no_callback_follows_an_unsubscribe_in_a_callback() -> Result<()> {
             subjects.all(|subject| subject != "self-unsubscriber.in").then_some(())
         })
         .await?;
-    // The host stands, and what it had to say is said when it ends.
-    assert!(!server.is_empty());
+    // All that it had to say is said when it has ended.
     let finished = scene.host.stop().await?;
     assert!(finished.status.success(), "{:?}", finished.status);
     client.publish("self-unsubscriber.out", "marker".into()).await?;

@@ -3,15 +3,16 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
+pub(crate) mod asking;
 mod probe;
 mod raw;
 
 use std::ffi::OsString;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use serde_json::Value;
-use test_support::{Finished, HostProcess, NatsServer, guest, within};
+use test_support::{HostProcess, NatsServer, guest, within};
 
 pub(crate) use probe::{GuestError, Probe};
 pub(crate) use raw::RawClient;
@@ -47,13 +48,6 @@ impl Scene {
     /// The plugin `probe`, if it is one of the guests.
     pub(crate) fn probe(&self) -> Probe {
         Probe::new(self.client.clone())
-    }
-
-    /// Asks the host to stop; it must do so cleanly.
-    pub(crate) async fn stop(self) -> Result<Finished> {
-        let finished = self.host.stop().await?;
-        ensure!(finished.status.success(), "{:?}: {:#?}", finished.status, finished.log);
-        Ok(finished)
     }
 }
 
