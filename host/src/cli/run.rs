@@ -204,7 +204,6 @@ async fn start_all(
 ) -> Result<(), Failure> {
     for program in programs {
         let plugin = program.start(servers.options.clone()).await?;
-        tracing::info!(plugin = plugin.name(), "plugin ready");
         plugins.push(plugin);
     }
     Ok(())

@@ -119,6 +119,14 @@ pub enum GuestError {
 }
 
 impl GuestError {
+    /// Which export was running.
+    pub fn during(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Trap { during, .. } | Self::Timeout { during, .. } => during,
+        }
+    }
+
     /// The reason without a backtrace, on one line: for those who are only told.
     pub fn summary(&self) -> String {
         match self {

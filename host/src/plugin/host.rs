@@ -1,7 +1,6 @@
 //! The host: runs plugins and commands.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -12,14 +11,18 @@ use wasmtime::component::Linker;
 
 use super::component::Kind;
 use super::connections::{CLOSE_TIMEOUT, Connections};
+use super::counters::Counts;
 use super::engine::{CompileCache, Ticker, engine};
 use super::error::{GuestError, LoadError};
+use super::event::{Observer, PluginEvent};
 use super::loaded::{self, Loaded};
 use super::mailbox::Mailbox;
+use super::reporter::Reporter;
 use super::settings::PluginSettings;
 use super::shard::Shards;
 use super::state::{Shared, State};
 use super::subscriptions::Subscriptions;
+use super::supervisor::{MAX_FAILURES, WINDOW};
 use super::{command, supervisor};
 use crate::connection::ConnectionOptions;
 
@@ -32,6 +35,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Host {
     linker: Linker<State>,
     shards: Shards,
+    observer: Option<Observer>,
     _ticker: Ticker,
 }
 
@@ -43,6 +47,8 @@ pub struct HostOptions {
     pub compile_cache: CompileCache,
     /// Threads for plugins; 0 for one for each processor.
     pub shards: usize,
+    /// Told what happens to the plugins.
+    pub observer: Option<Observer>,
 }
 
 /// A plugin could not be started.
@@ -100,6 +106,7 @@ impl Host {
         Ok(Self {
             linker: loaded::linker(&engine)?,
             shards: Shards::start(count)?,
+            observer: options.observer.clone(),
             _ticker: Ticker::start(&engine)?,
         })
     }
@@ -112,7 +119,8 @@ impl Host {
         settings.check()?;
         let loaded = loaded::load(&self.linker, &settings.component, &settings.name).await?;
         let shard = self.shards.assign().ok_or(StartError::HostGone)?;
-        Ok(Program { loaded: Arc::new(loaded), settings, shard })
+        let observer = self.observer.clone();
+        Ok(Program { loaded: Arc::new(loaded), settings, shard, observer })
     }
 }
 
@@ -121,6 +129,7 @@ pub struct Program {
     loaded: Arc<Loaded>,
     settings: PluginSettings,
     shard: Handle,
+    observer: Option<Observer>,
 }
 
 impl Program {
@@ -141,7 +150,7 @@ impl Program {
             return Err(StartError::WrongKind { plugin: name, is: "command", wanted: "plugin" });
         }
         let instances = self.settings.instances.max(1);
-        let shared = Arc::new(shared(self.settings, connection));
+        let shared = Arc::new(shared(self.settings, connection, self.observer));
         let mut plugin = Plugin {
             name,
             shared: Arc::clone(&shared),
@@ -178,6 +187,7 @@ impl Program {
             // One that has broken meanwhile subscribes anew by itself.
             let _ = connected.client.flush(READY_TIMEOUT).await;
         }
+        shared.report(PluginEvent::Ready { instances });
         Ok(plugin)
     }
 
@@ -197,7 +207,7 @@ impl Program {
         if self.loaded.kind != Kind::Command {
             return Err(StartError::WrongKind { plugin, is: "plugin", wanted: "command" });
         }
-        let shared = Arc::new(shared(self.settings, connection));
+        let shared = Arc::new(shared(self.settings, connection, self.observer));
         let mailbox = Arc::new(Mailbox::new(shared.settings.limits.mailbox));
         let run = command::run(self.loaded, Arc::clone(&shared), Arc::clone(&mailbox));
         let mut task = self.shard.spawn(run);
@@ -227,7 +237,7 @@ pub struct Plugin {
     name: String,
     shared: Arc<Shared>,
     mailboxes: Vec<Arc<Mailbox>>,
-    tasks: JoinSet<Result<(), GuestError>>,
+    tasks: JoinSet<Result<(), Arc<GuestError>>>,
 }
 
 impl Plugin {
@@ -236,13 +246,22 @@ impl Plugin {
         &self.name
     }
 
+    /// What it has done and what was done to it, in numbers.
+    pub fn counts(&self) -> Counts {
+        self.shared.reporter.counts()
+    }
+
     /// Waits until the plugin is given up: all its instances have failed too
     /// often. Does not end by itself otherwise.
-    pub async fn failed(&mut self) -> GuestError {
+    pub async fn failed(&mut self) -> Arc<GuestError> {
         let mut last = None;
         while let Some(outcome) = self.tasks.join_next().await {
             if let Ok(Err(error)) = outcome {
-                tracing::error!(plugin = self.name, %error, "given up after failing too often");
+                self.shared.report(PluginEvent::Quarantined {
+                    reason: error.summary(),
+                    failures: MAX_FAILURES + 1,
+                    window: WINDOW,
+                });
                 last = Some(error);
             }
         }
@@ -258,11 +277,9 @@ impl Plugin {
     /// for all of it.
     pub async fn stop(mut self, deadline: Duration) -> bool {
         let clean = tokio::time::timeout(deadline, self.finish()).await.is_ok();
-        if !clean {
-            tracing::warn!(plugin = self.name, ?deadline, "not everything was handled in time");
-        }
         self.tasks.shutdown().await;
         close_all(&self.shared.connections, CLOSE_TIMEOUT).await;
+        self.shared.report(PluginEvent::Stopped { clean });
         clean
     }
 
@@ -283,12 +300,17 @@ async fn close_all(connections: &Connections, timeout: Duration) {
     }
 }
 
-fn shared(settings: PluginSettings, connection: ConnectionOptions) -> Shared {
+fn shared(
+    settings: PluginSettings,
+    connection: ConnectionOptions,
+    observer: Option<Observer>,
+) -> Shared {
+    let reporter = Arc::new(Reporter::new(&settings.name, observer));
     Shared {
         settings,
         connection,
         connections: Connections::default(),
         subscriptions: Subscriptions::default(),
-        refusals: AtomicU64::new(0),
+        reporter,
     }
 }

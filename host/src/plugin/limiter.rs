@@ -1,7 +1,11 @@
 //! Bounds what one instance takes of the host's memory.
 
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
 
+use super::event::PluginEvent;
+use super::reporter::Reporter;
 use super::settings::Limits;
 
 /// Core instances, memories and tables of one component. A component from Rust
@@ -13,35 +17,48 @@ const MAX_TABLES: usize = 200;
 /// Counts over all memories and tables of an instance: a component may have many.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    plugin: String,
+    reporter: Arc<Reporter>,
     memory: Budget,
     table: Budget,
 }
 
+/// What may grow, and how far it has.
 #[derive(Debug)]
 struct Budget {
+    limit: &'static str,
     used: usize,
-    limit: usize,
+    maximum: usize,
 }
 
 impl Budget {
+    fn new(limit: &'static str, maximum: usize) -> Self {
+        Self { limit, used: 0, maximum }
+    }
+
     /// Takes what a growth needs; false if that is more than there is.
-    fn grow(&mut self, current: usize, desired: usize) -> bool {
+    fn grow(&mut self, current: usize, desired: usize, reporter: &Reporter) -> bool {
         let total = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = total <= self.limit;
+        let fits = total <= self.maximum;
         if fits {
             self.used = total;
+        } else {
+            reporter.report(&PluginEvent::LimitReached {
+                limit: self.limit,
+                current: self.used as u64,
+                desired: total as u64,
+                maximum: self.maximum as u64,
+            });
         }
         fits
     }
 }
 
 impl Limiter {
-    pub(super) fn new(plugin: &str, limits: &Limits) -> Self {
+    pub(super) fn new(reporter: Arc<Reporter>, limits: &Limits) -> Self {
         Self {
-            plugin: plugin.to_owned(),
-            memory: Budget { used: 0, limit: limits.max_memory_bytes },
-            table: Budget { used: 0, limit: limits.max_table_elements },
+            reporter,
+            memory: Budget::new("memory-bytes", limits.max_memory_bytes),
+            table: Budget::new("table-elements", limits.max_table_elements),
         }
     }
 }
@@ -53,19 +70,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = self.memory.grow(current, desired);
-        if !fits {
-            let Budget { used, limit } = self.memory;
-            let wanted = desired.saturating_sub(current);
-            tracing::warn!(
-                plugin = self.plugin,
-                current = used,
-                wanted,
-                maximum = limit,
-                "memory limit"
-            );
-        }
-        Ok(fits)
+        Ok(self.memory.grow(current, desired, &self.reporter))
     }
 
     fn table_growing(
@@ -74,19 +79,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = self.table.grow(current, desired);
-        if !fits {
-            let Budget { used, limit } = self.table;
-            let wanted = desired.saturating_sub(current);
-            tracing::warn!(
-                plugin = self.plugin,
-                current = used,
-                wanted,
-                maximum = limit,
-                "table limit"
-            );
-        }
-        Ok(fits)
+        Ok(self.table.grow(current, desired, &self.reporter))
     }
 
     fn instances(&self) -> usize {
@@ -109,10 +102,12 @@ mod tests {
     #[test]
     fn all_memories_share_one_budget() {
         let limits = Limits { max_memory_bytes: 100, ..Limits::default() };
-        let mut limiter = Limiter::new("test", &limits);
+        let reporter = Arc::new(Reporter::new("test", None));
+        let mut limiter = Limiter::new(Arc::clone(&reporter), &limits);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(60, 100, None).unwrap());
         assert!(!limiter.memory_growing(0, 1, None).unwrap());
+        assert_eq!(reporter.counts().limits_reached.get("memory-bytes"), Some(&2));
     }
 }

@@ -1,7 +1,6 @@
 //! What an instance's store holds: its view of the plugin, and the guest's limits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
@@ -10,9 +9,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::bindings::types::Error;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
+use super::event::PluginEvent;
 use super::limiter::Limiter;
 use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
+use super::reporter::Reporter;
 use super::settings::PluginSettings;
 use super::subscriptions::{Subscription, Subscriptions};
 use crate::connection::{Client, ConnectionOptions};
@@ -27,22 +28,18 @@ pub(super) struct Shared {
     pub(super) connection: ConnectionOptions,
     pub(super) connections: Connections,
     pub(super) subscriptions: Subscriptions,
-    pub(super) refusals: AtomicU64,
+    pub(super) reporter: Arc<Reporter>,
 }
 
-/// Refusals of one plugin that the operator is warned of; more say nothing new.
-const LOGGED_REFUSALS: u64 = 20;
-
 impl Shared {
+    /// Something happened that the operator should know.
+    pub(super) fn report(&self, event: PluginEvent) {
+        self.reporter.report(&event);
+    }
+
     /// The policy says no: the operator learns what would have to be allowed.
     pub(super) fn refuse(&self, denied: Denied<'_>) -> Error {
-        let plugin = self.settings.name.as_str();
-        let refusals = self.refusals.fetch_add(1, Ordering::Relaxed) + 1;
-        if refusals <= LOGGED_REFUSALS {
-            tracing::warn!(plugin, %denied, "refused");
-        } else {
-            tracing::debug!(plugin, %denied, refusals, "refused");
-        }
+        self.report(PluginEvent::Refused { what: denied.to_string() });
         denied.into()
     }
 }
@@ -80,7 +77,7 @@ impl State {
         wasi: WasiCtx,
         inheritance: Inheritance,
     ) -> Self {
-        let limiter = Limiter::new(&plugin.settings.name, &plugin.settings.limits);
+        let limiter = Limiter::new(Arc::clone(&plugin.reporter), &plugin.settings.limits);
         Self {
             plugin,
             mailbox,

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::error::GuestError;
+use super::event::PluginEvent;
 use super::instance::Instance;
 use super::loaded::Loaded;
 use super::mailbox::Mailbox;
 use super::state::{Inheritance, Shared};
 
 /// Failures within [`WINDOW`] after which a plugin is given up.
-const MAX_FAILURES: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const MAX_FAILURES: u32 = 10;
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// The first failure costs nothing; later ones in a row wait longer and longer.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -30,49 +31,55 @@ pub(super) async fn supervise(
     plugin: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     started: oneshot::Sender<Result<(), GuestError>>,
-) -> Result<(), GuestError> {
-    let name = plugin.settings.name.as_str();
+) -> Result<(), Arc<GuestError>> {
     let mut instance =
         match Instance::start(&loaded, &plugin, &mailbox, Inheritance::default()).await {
             Ok(instance) => instance,
             Err((error, inheritance)) => {
-                tracing::debug!(plugin = name, %error, "could not start");
                 abandon(&mailbox, inheritance);
                 // Who started it may have lost interest.
                 let _ = started.send(Err(error));
                 return Ok(());
             }
         };
+    plugin.report(PluginEvent::InstanceStarted);
     let _ = started.send(Ok(()));
     let mut failures = Failures::default();
     loop {
         let error = match instance.serve().await {
             Ok(()) => {
                 if let Err(error) = instance.stop().await {
-                    tracing::warn!(plugin = name, %error, "stop failed");
+                    plugin.report(PluginEvent::StopFailed { error: Arc::new(error) });
                 }
                 instance.end();
                 return Ok(());
             }
             Err(error) => error,
         };
-        tracing::warn!(plugin = name, %error, "instance failed; a fresh one takes over");
         let mut inheritance = instance.fail(&error);
-        let mut last = error;
+        let mut last = Arc::new(error);
+        plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&last) });
         instance = loop {
             match failures.note(Instant::now()) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(Duration::ZERO) => {}
+                Some(wait) => {
+                    plugin.report(PluginEvent::BackingOff { wait, failures: failures.count });
+                    tokio::time::sleep(wait).await;
+                }
                 None => {
                     abandon(&mailbox, inheritance);
                     return Err(last);
                 }
             }
             match Instance::start(&loaded, &plugin, &mailbox, inheritance).await {
-                Ok(instance) => break instance,
+                Ok(instance) => {
+                    plugin.report(PluginEvent::InstanceStarted);
+                    break instance;
+                }
                 Err((error, back)) => {
-                    tracing::warn!(plugin = name, %error, "instance could not start");
                     inheritance = back;
-                    last = error;
+                    last = Arc::new(error);
+                    plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&last) });
                 }
             }
         };
