@@ -8,9 +8,11 @@
 //! 4. [`plugin`]: components and what they may call. Asks `policy`, talks to
 //!    `connection`.
 //!
+//! [`config`] reads from a file what the plugins of a host are and may do;
 //! [`cli`] and [`telemetry`] only assemble them into the program `simple-nats`.
 
 pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod plugin;
 pub mod policy;

@@ -175,6 +175,7 @@ async fn rules_and_names_that_are_none_are_refused() -> Result<()> {
     let echo = path("echo")?;
     for (arguments, parts) in [
         (["--allow-subscribe", "a..b"], ["\"a..b\"", "empty token"]),
+        (["--allow-queue-group", "a b"], ["\"a b\"", "queue group"]),
         (["--allow-publish", ">.a"], ["\">.a\"", "'>' may only be the last token"]),
         (["--allow-connect", "http://x"], ["\"http://x\"", "host:port"]),
         (["--name", "a b"], ["\"a b\"", "' ' at byte 1"]),
@@ -249,7 +250,7 @@ async fn a_refusal_while_serving_is_in_the_log_with_its_flag() -> Result<()> {
     let scene = Scene::with(&["probe"], &["--allow-subscribe", "probe.cmd"]).await?;
     for (command, flag) in [
         (json!({ "op": "publish", "subject": "out" }), "--allow-publish 'out'"),
-        (json!({ "op": "request_and_wait", "subject": "ask" }), "--allow-publish 'ask'"),
+        (json!({ "op": "request_and_wait", "subject": "ask" }), "--allow-request 'ask'"),
         (json!({ "op": "subscribe", "subject": "in.*" }), "--allow-subscribe 'in.*'"),
         (json!({ "op": "connect", "server": NOBODY }), "--allow-connect 127.0.0.1:1"),
     ] {

@@ -130,10 +130,10 @@ async fn a_request_needs_permission_for_its_subject_and_none_for_its_answer() ->
     for op in ["request", "request_and_wait"] {
         let error = refused.probe().refuse(request(op, "service", json!({}))).await?;
         assert_eq!(error.kind, "PermissionDenied");
-        assert!(error.text.contains("--allow-publish 'service'"), "{}", error.text);
+        assert!(error.text.contains("--allow-request 'service'"), "{}", error.text);
     }
 
-    let args = [&allowed[..], &["--allow-publish", "service", "--allow-publish", RELAY]].concat();
+    let args = [&allowed[..], &["--allow-request", "service", "--allow-publish", RELAY]].concat();
     let scene = Scene::with(&["probe"], &args).await?;
     let mut relay = listen(&scene.client, RELAY).await?;
     echo(&scene.client, "service").await?;

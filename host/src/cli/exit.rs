@@ -1,7 +1,9 @@
 //! Failures, and the exit codes that tell them apart.
 
+use std::fmt;
 use std::process::ExitCode;
 
+use crate::config::ManifestError;
 use crate::connection::ConnectError;
 use crate::plugin::{LoadError, StartError};
 
@@ -13,6 +15,8 @@ pub(super) enum Failure {
     Failed(anyhow::Error),
     /// 2: what was asked makes no sense.
     Usage(anyhow::Error),
+    /// 2: nor does what the manifest says; told in several lines.
+    Manifest(ManifestError),
     /// 3: the component can't be loaded.
     Component(anyhow::Error),
     /// 4: there is no server.
@@ -20,10 +24,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn parts(&self) -> (u8, &anyhow::Error) {
+    fn parts(&self) -> (u8, &dyn fmt::Display) {
         match self {
             Self::Failed(error) => (1, error),
             Self::Usage(error) => (2, error),
+            Self::Manifest(error) => (2, error),
             Self::Component(error) => (3, error),
             Self::NoServer(error) => (4, error),
         }
@@ -39,6 +44,12 @@ impl From<anyhow::Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(error)
     }
 }
 
@@ -65,12 +76,19 @@ impl From<StartError> for Failure {
     }
 }
 
-/// One clear line, and the code.
+/// One clear line for each thing that is wrong, and the code.
 #[expect(clippy::print_stderr, reason = "this is where the program tells its failure")]
 pub(super) fn fail(failure: &Failure) -> ExitCode {
     let (code, error) = failure.parts();
     // Causes are part of the messages of our own errors already.
-    eprintln!("error: {}", one_line(&error.to_string()));
+    match failure {
+        Failure::Manifest(ManifestError::Problems(problems)) => {
+            for problem in problems {
+                eprintln!("error: {}", one_line(&problem.to_string()));
+            }
+        }
+        _ => eprintln!("error: {}", one_line(&error.to_string())),
+    }
     ExitCode::from(code)
 }
 

@@ -1,16 +1,22 @@
 //! The command line: one file for each command. Assembles the layers and knows
 //! nothing that they don't.
 
+mod check;
 mod embedded;
 mod exit;
 mod inspect;
+mod learning;
 mod messages;
+mod permissions;
 mod publish;
 mod request;
 mod run;
+mod schema;
 mod server;
+mod serving;
 mod signals;
 mod subscribe;
+mod up;
 
 use std::process::ExitCode;
 
@@ -34,7 +40,8 @@ Try it without a server of your own:
 
 Exit codes:
   0  done          1  it failed: a plugin gave up, a request got no answer
-  2  bad usage     3  the component can't be loaded
+  2  bad usage, or a manifest that makes no sense
+  3  the component can't be loaded
   4  no server     otherwise the exit code of the command that was run"
 )]
 pub struct Arguments {
@@ -60,6 +67,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Up(up::Up),
+    Check(check::Check),
+    Schema(schema::PrintSchema),
     Inspect(inspect::Inspect),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
@@ -78,6 +88,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Run(run) => run.run().await,
+            Command::Up(up) => up.run().await,
+            Command::Check(check) => check.run().await,
+            Command::Schema(schema) => schema.run(),
             Command::Inspect(inspect) => inspect.run().await,
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,

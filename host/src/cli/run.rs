@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use futures_util::future::select_all;
 
 use super::exit::Failure;
+use super::learning::Learning;
+use super::permissions::Permissions;
 use super::server::{ServerArguments, Servers};
+use super::serving::Serving;
 use super::signals::Stops;
 use crate::plugin::{
-    ClientName, CompileCache, ComponentSource, Host, HostOptions, Kind, Plugin, PluginSettings,
-    Program,
+    ClientName, CompileCache, ComponentSource, Host, HostOptions, Kind, PluginSettings, Program,
 };
-use crate::policy::{Policy, ServerRules, SubjectRules};
-use crate::protocol::SubjectError;
+use crate::policy::Policy;
 
 /// Run plugins until Ctrl-C, or a command to its end.
 ///
@@ -68,47 +68,6 @@ pub(super) struct Run {
     server: ServerArguments,
 }
 
-/// What is allowed.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Permissions")]
-struct Permissions {
-    /// Subject or pattern to which it may publish and send requests; repeatable.
-    /// Answering the message in hand is always allowed.
-    #[arg(long, value_name = "PATTERN")]
-    allow_publish: Vec<String>,
-
-    /// Subject or pattern to which it may subscribe; repeatable.
-    #[arg(long, value_name = "PATTERN")]
-    allow_subscribe: Vec<String>,
-
-    /// Another server that it may open; repeatable.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    allow_connect: Vec<String>,
-
-    /// Allow everything.
-    #[arg(short = 'A', long)]
-    allow_all: bool,
-}
-
-impl Permissions {
-    fn policy(&self) -> Result<Policy, Failure> {
-        if self.allow_all {
-            return Ok(Policy::allow_all());
-        }
-        let usage = |error: SubjectError| Failure::Usage(error.into());
-        let mut policy = Policy::deny_all();
-        policy.publish = SubjectRules::new(strs(&self.allow_publish)).map_err(usage)?;
-        policy.subscribe = SubjectRules::new(strs(&self.allow_subscribe)).map_err(usage)?;
-        policy.servers = ServerRules::new(strs(&self.allow_connect))
-            .map_err(|error| Failure::Usage(error.into()))?;
-        Ok(policy)
-    }
-}
-
-fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
-    texts.iter().map(String::as_str)
-}
-
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let mut options = HostOptions::default();
@@ -119,8 +78,13 @@ impl Run {
         let host = Host::new(&options)?;
         // Everything that can be refused is refused before the first connection.
         let mut programs = Vec::new();
+        let mut learning = Learning::default();
         for path in &self.components {
-            programs.push(host.load(self.settings(path, &policy)).await?);
+            let mut settings = self.settings(path, &policy);
+            if self.permissions.learn {
+                learning.watch(&mut settings);
+            }
+            programs.push(host.load(settings).await?);
         }
         let commands = programs.iter().filter(|program| program.kind() == Kind::Command).count();
         if commands > 0 && programs.len() > 1 {
@@ -134,11 +98,13 @@ impl Run {
         // From here on there is something to stop cleanly.
         let stops = Stops::new()?;
         let servers = self.server.open().await?;
-        if commands == 0 {
+        let outcome = if commands == 0 {
             self.serve(programs, &servers, stops).await
         } else {
             self.execute(programs, &servers, stops).await
-        }
+        };
+        learning.print();
+        outcome
     }
 
     fn settings(&self, path: &Path, policy: &Policy) -> PluginSettings {
@@ -161,21 +127,25 @@ impl Run {
         servers: &Servers,
         mut stops: Stops,
     ) -> Result<ExitCode, Failure> {
-        let mut plugins = Vec::new();
+        let mut serving = Serving::default();
         let serve = async {
-            start_all(programs, servers, &mut plugins).await?;
-            wait_until_given_up(&mut plugins).await
+            for program in programs {
+                serving.start(program, servers.options.clone()).await?;
+            }
+            serving.wait_until_given_up().await;
+            Ok(false)
         };
         let outcome = tokio::select! {
             outcome = serve => outcome,
-            () = stops.next() => Ok(ExitCode::SUCCESS),
+            () = stops.next() => Ok(true),
         };
         stops.end_at_next();
-        if !plugins.is_empty() {
-            tracing::info!("stopping");
+        let failures = serving.stop(self.stop_timeout).await;
+        match (outcome, failures.into_iter().next_back()) {
+            (Err(error), _) => Err(error),
+            (Ok(false), Some(last)) => Err(last),
+            (Ok(_), _) => Ok(ExitCode::SUCCESS),
         }
-        stop_all(plugins, self.stop_timeout).await;
-        outcome
     }
 
     async fn execute(
@@ -193,38 +163,6 @@ impl Run {
         let code = program.run(servers.options.clone(), stop, self.stop_timeout).await?;
         Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
     }
-}
-
-/// Starts one after the other. Those that were started are in `plugins` also if
-/// a later one fails, or this is not awaited to its end.
-async fn start_all(
-    programs: Vec<Program>,
-    servers: &Servers,
-    plugins: &mut Vec<Plugin>,
-) -> Result<(), Failure> {
-    for program in programs {
-        let plugin = program.start(servers.options.clone()).await?;
-        plugins.push(plugin);
-    }
-    Ok(())
-}
-
-/// Does not end while one plugin serves.
-async fn wait_until_given_up(plugins: &mut [Plugin]) -> Result<ExitCode, Failure> {
-    let mut alive: Vec<_> = plugins.iter_mut().map(|plugin| Box::pin(plugin.failed())).collect();
-    while !alive.is_empty() {
-        let (error, _, rest) = select_all(alive).await;
-        if rest.is_empty() {
-            return Err(Failure::Failed(anyhow!("{}", error.summary())));
-        }
-        alive = rest;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn stop_all(plugins: Vec<Plugin>, deadline: Duration) {
-    let stops = plugins.into_iter().map(|plugin| plugin.stop(deadline));
-    futures_util::future::join_all(stops).await;
 }
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {

@@ -39,6 +39,12 @@ impl Connected {
         self.client.status() == ConnectionStatus::Closed
     }
 
+    /// Whether a subject or pattern lies within its inboxes.
+    pub(super) fn has_inbox(&self, subject: &str) -> bool {
+        let rest = subject.strip_prefix(&*self.inbox_prefix);
+        rest.is_some_and(|rest| rest.starts_with(".inbox."))
+    }
+
     /// Events of the connection go to this mailbox too from now on.
     pub(super) fn notify(&self, mailbox: &Arc<Mailbox>) {
         let mut mailboxes = self.events.mailboxes.lock();

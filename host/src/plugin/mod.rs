@@ -19,6 +19,7 @@ mod limiter;
 mod loaded;
 mod mailbox;
 mod progress;
+mod replies;
 mod reporter;
 mod settings;
 mod shard;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::mailbox::MailboxLimits;
-use crate::policy::Policy;
+use crate::policy::{Learner, PermissionPlace, Policy};
 use crate::protocol::{SubjectError, check_client_name, check_inbox_prefix};
 
 /// A plugin or command as its operator wants it run.
@@ -24,6 +24,10 @@ pub struct PluginSettings {
     pub inbox_prefix: Option<String>,
     /// What it may do.
     pub policy: Policy,
+    /// Allows what the policy does not, and remembers it.
+    pub learner: Option<Arc<Learner>>,
+    /// Where the operator says so, for the advice in refusals.
+    pub permission_place: PermissionPlace,
     /// How much it may use.
     pub limits: Limits,
     /// How many instances serve at once; at least 1.
@@ -46,6 +50,8 @@ impl PluginSettings {
             client_name: ClientName::generate(),
             inbox_prefix: None,
             policy: Policy::deny_all(),
+            learner: None,
+            permission_place: PermissionPlace::default(),
             limits: Limits::default(),
             instances: 1,
             arguments: Vec::new(),

@@ -13,6 +13,7 @@ use super::event::PluginEvent;
 use super::limiter::Limiter;
 use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
+use super::replies::AwaitedReplies;
 use super::reporter::Reporter;
 use super::settings::PluginSettings;
 use super::subscriptions::{Subscription, Subscriptions};
@@ -37,10 +38,16 @@ impl Shared {
         self.reporter.report(&event);
     }
 
-    /// The policy says no: the operator learns what would have to be allowed.
-    pub(super) fn refuse(&self, denied: Denied<'_>) -> Error {
-        self.report(PluginEvent::Refused { what: denied.to_string() });
-        denied.into()
+    /// The policy says no: the operator learns what would have to be allowed. If
+    /// that is all he wants, it is allowed.
+    pub(super) fn refuse(&self, denied: Denied<'_>) -> Result<(), Error> {
+        if let Some(learner) = &self.settings.learner {
+            learner.note(&denied);
+            return Ok(());
+        }
+        let text = denied.advise(&self.settings.permission_place);
+        self.report(PluginEvent::Refused { what: text.clone() });
+        Err(Error::PermissionDenied(text))
     }
 }
 
@@ -58,6 +65,8 @@ pub(super) struct State {
     pub(super) ids: Ids,
     /// The message being handled, if somebody waits for an answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
+    /// Those who asked for an answer before.
+    pub(super) awaited: AwaitedReplies,
     limiter: Limiter,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -88,6 +97,7 @@ impl State {
             requests: FxHashMap::default(),
             ids: inheritance.ids,
             in_hand: None,
+            awaited: AwaitedReplies::new(),
             limiter,
             wasi,
             table: ResourceTable::new(),
@@ -114,7 +124,8 @@ impl State {
             self.progress.advance();
             match &delivery {
                 Delivery::Message(incoming) => {
-                    if incoming.message.reply_to().is_some() {
+                    if let Some(reply_to) = incoming.message.reply_to() {
+                        self.awaited.remember(reply_to);
                         self.in_hand = Some((incoming.client, incoming.message.clone()));
                     }
                 }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::mailbox::{Event, Incoming, Mailbox};
 use crate::connection::{Answer, Client, Receiver};
+use crate::policy::SubjectRules;
 use crate::protocol::{EndReason, Message, QueueGroup, SessionError, Sid, SubjectPattern};
 
 /// One subscription at the server, for one or more instances of a plugin.
@@ -17,6 +18,8 @@ pub(super) struct Subscription {
     client: Client,
     subject: String,
     queue: Option<String>,
+    /// What of a pattern that begins with a wildcard may be handed on.
+    screen: Option<SubjectRules>,
     /// The number by which the connection knows it, once it does.
     remote: Mutex<Option<Sid>>,
     members: Mutex<Members>,
@@ -117,6 +120,17 @@ impl Subscription {
         after.iter().chain(before).min_by_key(|mailbox| mailbox.pending().0).cloned()
     }
 
+    /// Whether the policy lets the plugin see a message that its pattern matches.
+    fn passes(&self, message: &Message) -> bool {
+        let Some(rules) = &self.screen else { return true };
+        let subject = String::from_utf8_lossy(message.subject());
+        let passes = rules.pass(&subject);
+        if !passes {
+            tracing::trace!(sid = self.sid, %subject, "held back");
+        }
+        passes
+    }
+
     fn tell_all(&self, event: &Event) {
         for mailbox in &self.members.lock().mailboxes {
             mailbox.push_event_in_order(self.client_id, event.clone());
@@ -127,7 +141,9 @@ impl Subscription {
 impl Receiver for Subscription {
     fn message(&self, _: u64, message: Message, last: bool) {
         let arrived = self.delivered.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(mailbox) = self.choose() {
+        if self.passes(&message)
+            && let Some(mailbox) = self.choose()
+        {
             let incoming = Incoming { client: self.client_id, sid: self.sid, message };
             if mailbox.push(incoming) {
                 if self.episode.load(Ordering::Relaxed) != 0 && mailbox.has_recovered() {
@@ -180,6 +196,7 @@ impl Subscriptions {
         (client_id, client): (u32, &Client),
         pattern: SubjectPattern<'_>,
         queue: Option<QueueGroup<'_>>,
+        screen: Option<SubjectRules>,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Arc<Subscription>, SessionError> {
         let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
@@ -197,6 +214,7 @@ impl Subscriptions {
             client: client.clone(),
             subject: subject.to_owned(),
             queue: group.map(str::to_owned),
+            screen,
             remote: Mutex::new(None),
             members: Mutex::new(Members { mailboxes: vec![Arc::clone(mailbox)], turn: 0 }),
             delivered: AtomicU64::new(0),

@@ -2,30 +2,40 @@
 //!
 //! The threat is a component that does other than its operator expects, by
 //! mistake or by intent: reads subjects that are not its own, publishes commands
-//! that others obey, administers the server or its streams through `$SYS` and
-//! `$JS`, or carries data to a server that it chose itself. So everything is
+//! that others obey, takes work or answers that are meant for others, has others
+//! publish where it may not, administers the server or its streams through `$SYS`
+//! and `$JS`, or carries data to a server that it chose itself. So everything is
 //! denied that no rule names, and a refusal says which rule would allow it.
 //!
 //! How much a plugin may use is not decided here, nor what the server permits.
 
+mod denied;
+mod learner;
+mod queue_rules;
 mod server_rules;
 mod subject_rules;
+mod subject_tree;
 
-use std::fmt;
-
-use thiserror::Error;
-
+pub use self::denied::{Denied, PermissionPlace};
+pub use self::learner::Learner;
+pub use self::queue_rules::QueueRules;
 pub use self::server_rules::{ServerRuleError, ServerRules};
 pub use self::subject_rules::SubjectRules;
-use crate::protocol::{Subject, SubjectPattern};
+use crate::protocol::{QueueGroup, Subject, SubjectPattern};
 
 /// What one plugin may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Where it may publish, requests included.
+    /// Where it may publish, requests included: who may publish and has an inbox
+    /// can make requests by hand.
     pub publish: SubjectRules,
     /// What it may subscribe to.
     pub subscribe: SubjectRules,
+    /// Where it may send requests though it may not publish: the host chooses
+    /// where the answers go.
+    pub request: SubjectRules,
+    /// Which queue groups it may join.
+    pub queue_groups: QueueRules,
     /// Which servers it may open, besides the one that the host was given.
     pub servers: ServerRules,
 }
@@ -41,6 +51,8 @@ impl Policy {
         Self {
             publish: SubjectRules::everything(),
             subscribe: SubjectRules::everything(),
+            request: SubjectRules::everything(),
+            queue_groups: QueueRules::everything(),
             servers: ServerRules::everything(),
         }
     }
@@ -57,6 +69,36 @@ impl Policy {
         Err(Denied::Publish(subject.as_str()))
     }
 
+    /// Whether it may send a request to a subject.
+    ///
+    /// # Errors
+    /// If no rule for requests or publishing allows it.
+    pub fn may_request<'a>(&self, subject: Subject<'a>) -> Result<(), Denied<'a>> {
+        if self.request.allow_subject(subject) || self.publish.allow_subject(subject) {
+            return Ok(());
+        }
+        Err(Denied::Request(subject.as_str()))
+    }
+
+    /// Whether it may ask others to publish their answers to a subject: only
+    /// where it could receive them, or publish itself. Otherwise it would make
+    /// others publish where it may not.
+    ///
+    /// # Errors
+    /// If no rule for subscribing or publishing allows it.
+    pub fn may_reply_to<'a>(&self, subject: Subject<'a>) -> Result<(), Denied<'a>> {
+        if self.subscribe.allow_subject(subject) || self.publish.allow_subject(subject) {
+            return Ok(());
+        }
+        Err(Denied::ReplyTo(subject.as_str()))
+    }
+
+    /// Whether it may answer to a subject because a message asks for it. Not
+    /// where that would administer a server: whoever asks may forge the subject.
+    pub fn may_answer(&self, subject: &str) -> bool {
+        !SubjectRules::is_of_server(subject)
+    }
+
     /// Whether it may subscribe to everything that a pattern matches.
     ///
     /// # Errors
@@ -68,6 +110,17 @@ impl Policy {
         Err(Denied::Subscribe(pattern.as_str()))
     }
 
+    /// Whether it may join a queue group.
+    ///
+    /// # Errors
+    /// If no rule names the group.
+    pub fn may_join<'a>(&self, group: QueueGroup<'a>) -> Result<(), Denied<'a>> {
+        if self.queue_groups.allow(group) {
+            return Ok(());
+        }
+        Err(Denied::Join(group.as_str()))
+    }
+
     /// Whether it may open a connection to a server.
     ///
     /// # Errors
@@ -77,39 +130,6 @@ impl Policy {
             return Ok(());
         }
         Err(Denied::Connect(host, port))
-    }
-}
-
-/// What was refused. It borrows, so that refusing is as cheap as allowing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Denied<'a> {
-    /// Publishing to a subject.
-    #[error("publishing to {0:?} is not allowed; --allow-publish {arg} would allow it", arg = Quoted(.0))]
-    Publish(&'a str),
-    /// Subscribing to a pattern.
-    #[error("subscribing to {0:?} is not allowed; --allow-subscribe {arg} would allow it", arg = Quoted(.0))]
-    Subscribe(&'a str),
-    /// Opening a server.
-    #[error("connecting to {host}:{1} is not allowed; --allow-connect {host}:{1} would allow it", host = Bracketed(.0))]
-    Connect(&'a str, u16),
-}
-
-/// An argument as a shell takes it.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}'", self.0.replace('\'', r"'\''"))
-    }
-}
-
-/// A host in front of a port.
-struct Bracketed<'a>(&'a str);
-
-impl fmt::Display for Bracketed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains(':') { write!(f, "[{}]", self.0) } else { f.write_str(self.0) }
     }
 }
 
@@ -125,16 +145,26 @@ mod tests {
         SubjectPattern::new(text).unwrap()
     }
 
+    fn group(text: &str) -> QueueGroup<'_> {
+        QueueGroup::new(text).unwrap()
+    }
+
     #[test]
     fn everything_is_denied_unless_allowed() {
         let policy = Policy::deny_all();
         assert!(policy.may_publish(subject("a")).is_err());
+        assert!(policy.may_request(subject("a")).is_err());
+        assert!(policy.may_reply_to(subject("a")).is_err());
         assert!(policy.may_subscribe(pattern("a")).is_err());
+        assert!(policy.may_join(group("a")).is_err());
         assert!(policy.may_connect("localhost", 4222).is_err());
 
         let policy = Policy::allow_all();
         assert!(policy.may_publish(subject("$SYS.REQ.SERVER.PING")).is_ok());
+        assert!(policy.may_request(subject("$JS.API.INFO")).is_ok());
+        assert!(policy.may_reply_to(subject("_INBOX.a")).is_ok());
         assert!(policy.may_subscribe(pattern(">")).is_ok());
+        assert!(policy.may_join(group("a")).is_ok());
         assert!(policy.may_connect("example.com", 1).is_ok());
     }
 
@@ -143,20 +173,38 @@ mod tests {
         let policy = Policy { publish: SubjectRules::new(["a.>"]).unwrap(), ..Policy::deny_all() };
         assert!(policy.may_subscribe(pattern("a.b")).is_err());
         assert!(policy.may_publish(subject("a.b")).is_ok());
+        let policy = Policy { request: SubjectRules::new(["a.>"]).unwrap(), ..Policy::deny_all() };
+        assert!(policy.may_publish(subject("a.b")).is_err());
+        assert!(policy.may_reply_to(subject("a.b")).is_err());
+        assert!(policy.may_request(subject("a.b")).is_ok());
     }
 
     #[test]
-    fn a_refusal_names_the_flag_that_would_allow_it() {
+    fn who_may_publish_may_request() {
+        let policy = Policy { publish: SubjectRules::new(["a.>"]).unwrap(), ..Policy::deny_all() };
+        assert!(policy.may_request(subject("b")).is_err());
+        assert!(policy.may_request(subject("a.b")).is_ok());
+    }
+
+    #[test]
+    fn answers_go_only_where_it_may_receive_or_publish() {
+        let rules = |rule| SubjectRules::new([rule]).unwrap();
+        let policy =
+            Policy { publish: rules("out.>"), subscribe: rules("in.>"), ..Policy::deny_all() };
+        assert!(policy.may_reply_to(subject("admin.stop")).is_err());
+        assert!(policy.may_reply_to(subject("_INBOX.x")).is_err());
+        assert!(policy.may_reply_to(subject("in.a")).is_ok());
+        assert!(policy.may_reply_to(subject("out.a")).is_ok());
+    }
+
+    #[test]
+    fn a_message_can_ask_for_no_answer_that_administers_a_server() {
         let policy = Policy::deny_all();
-        let publish = policy.may_publish(subject("orders.new")).unwrap_err().to_string();
-        assert_eq!(
-            publish,
-            "publishing to \"orders.new\" is not allowed; \
-             --allow-publish 'orders.new' would allow it"
-        );
-        let subscribe = policy.may_subscribe(pattern("it's.>")).unwrap_err().to_string();
-        assert!(subscribe.contains(r"--allow-subscribe 'it'\''s.>'"), "{subscribe}");
-        let connect = policy.may_connect("::1", 4222).unwrap_err().to_string();
-        assert!(connect.contains("--allow-connect [::1]:4222"), "{connect}");
+        for forged in ["$SYS.REQ.SERVER.PING", "$JS.API.STREAM.DELETE.a", "$KV.b.k"] {
+            assert!(!policy.may_answer(forged), "{forged}");
+        }
+        for asked in ["_INBOX.a.b", "requests.me.1", "orders.answers", "$JS.ACK.s.c.1.2.3.4.0"] {
+            assert!(policy.may_answer(asked), "{asked}");
+        }
     }
 }

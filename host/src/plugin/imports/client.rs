@@ -11,7 +11,7 @@ use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key};
 use crate::plugin::mailbox::Event;
 use crate::plugin::settings::ClientName;
 use crate::plugin::state::{Shared, State};
-use crate::protocol::{check_client_name, check_inbox_prefix};
+use crate::protocol::{SubjectPattern, check_client_name, check_inbox_prefix};
 
 impl Host for State {
     async fn connect(
@@ -39,6 +39,9 @@ impl Host for State {
         let inbox_prefix = options.inbox_prefix.or_else(|| settings.inbox_prefix.clone());
         if let Some(prefix) = &inbox_prefix {
             check_inbox_prefix(prefix).map_err(|error| Error::NameInvalid(error.to_string()))?;
+            if inbox_prefix != settings.inbox_prefix {
+                plugin.check_inbox_prefix(prefix)?;
+            }
         }
         let key = Key {
             servers: template.servers.clone(),
@@ -139,6 +142,14 @@ impl State {
 }
 
 impl Shared {
+    /// Under a prefix of its own choice a guest gets what arrives there, so it
+    /// must be allowed to subscribe to that.
+    fn check_inbox_prefix(&self, prefix: &str) -> Result<(), Error> {
+        let pattern = format!("{prefix}.>");
+        let allowed = self.settings.policy.may_subscribe(SubjectPattern::new(&pattern)?);
+        allowed.or_else(|denied| self.refuse(denied))
+    }
+
     /// How to connect to a server that a guest names: the host's own, or one that
     /// the policy permits. That one gets nothing of what the host logs in with.
     fn connection_to(&self, text: &str) -> Result<ConnectionOptions, Error> {
@@ -153,7 +164,7 @@ impl Shared {
             return Ok(options);
         }
         let allowed = self.settings.policy.may_connect(address.host(), address.port());
-        allowed.map_err(|denied| self.refuse(denied))?;
+        allowed.or_else(|denied| self.refuse(denied))?;
         options.servers = vec![address];
         options.credentials = Credentials::None;
         options.tls.identity = None;

@@ -4,7 +4,6 @@
 use crate::connection::{Answer, ClientError, ConnectError, ConnectionEvent, ConnectionStatus};
 use crate::plugin::bindings::types::{self, Error};
 use crate::plugin::mailbox::{Event, Incoming};
-use crate::policy::Denied;
 use crate::protocol::{HeaderError, Message, RequestError, ServerInfo, SessionError, SubjectError};
 
 /// A message with every part on its own.
@@ -89,12 +88,6 @@ impl From<SubjectError> for Error {
 impl From<HeaderError> for Error {
     fn from(error: HeaderError) -> Self {
         Self::HeaderInvalid(error.to_string())
-    }
-}
-
-impl From<Denied<'_>> for Error {
-    fn from(denied: Denied<'_>) -> Self {
-        Self::PermissionDenied(denied.to_string())
     }
 }
 

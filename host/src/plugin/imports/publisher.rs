@@ -10,6 +10,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use crate::connection::Client;
 use crate::plugin::bindings::types::Error;
 use crate::plugin::state::State;
+use crate::policy::{Denied, Policy};
 use crate::protocol::{Headers, SessionError, Subject};
 
 /// What a host function answers.
@@ -98,7 +99,8 @@ fn publish(
     let sent = state
         .check_publish(&subject, headers.as_bytes().len().saturating_add(payload.len()))
         .and_then(|subject| {
-            let reply_to = reply_to.as_deref().map(Subject::new).transpose()?;
+            let reply_to = reply_to.as_deref();
+            let reply_to = reply_to.map(|reply_to| state.check_reply_to(reply_to)).transpose()?;
             Ok(client.publish(subject, reply_to, headers.as_bytes(), payload))
         });
     Ok(match sent {
@@ -154,20 +156,53 @@ impl State {
         subject: &'a str,
         size: usize,
     ) -> Result<Subject<'a>, Error> {
+        self.check(subject, size, |policy, subject| policy.may_publish(subject))
+    }
+
+    /// Whether this instance may send so much to this subject, with a permission
+    /// that `ask` asks for.
+    pub(super) fn check<'a>(
+        &self,
+        subject: &'a str,
+        size: usize,
+        ask: impl FnOnce(&Policy, Subject<'a>) -> Result<(), Denied<'a>>,
+    ) -> Result<Subject<'a>, Error> {
         let parsed = Subject::new(subject)?;
         let settings = self.settings();
         if size > settings.limits.max_payload_bytes {
             return Err(Error::PayloadTooLarge(settings.limits.max_payload_bytes as u64));
         }
-        match settings.policy.may_publish(parsed) {
-            Err(denied) if !self.is_reply_in_hand(subject) => Err(self.plugin.refuse(denied)),
-            _ => Ok(parsed),
+        match ask(&settings.policy, parsed) {
+            Err(denied) if !self.is_awaited(subject) => self.plugin.refuse(denied)?,
+            _ => {}
         }
+        Ok(parsed)
     }
 
-    /// Answering the message in hand needs no permission of its own.
-    fn is_reply_in_hand(&self, subject: &str) -> bool {
+    /// Whether this instance may have others answer to this subject: to an inbox
+    /// of its own, to where a message it passes on is to be answered, or as the
+    /// policy says.
+    fn check_reply_to<'a>(&self, subject: &'a str) -> Result<Subject<'a>, Error> {
+        let parsed = Subject::new(subject)?;
+        match self.settings().policy.may_reply_to(parsed) {
+            Err(denied) if !self.is_own_inbox(subject) && !self.is_awaited(subject) => {
+                self.plugin.refuse(denied)?;
+            }
+            _ => {}
+        }
+        Ok(parsed)
+    }
+
+    /// Answering a message needs no permission of its own, now or later.
+    fn is_awaited(&self, subject: &str) -> bool {
         let reply_to = self.in_hand.as_ref().and_then(|(_, message)| message.reply_to());
-        reply_to == Some(subject.as_bytes())
+        let is_awaited = reply_to == Some(subject.as_bytes()) || self.awaited.contains(subject);
+        is_awaited && self.settings().policy.may_answer(subject)
+    }
+
+    /// Whether a subject or pattern lies within what this instance's connections
+    /// have for its inboxes.
+    pub(super) fn is_own_inbox(&self, subject: &str) -> bool {
+        self.connections.values().any(|connected| connected.has_inbox(subject))
     }
 }

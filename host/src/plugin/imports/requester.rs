@@ -94,7 +94,7 @@ impl State {
     ) -> Result<Request<'a>, Error> {
         let headers = block(&options.headers)?;
         let size = headers.as_bytes().len().saturating_add(payload.len());
-        let subject = self.check_publish(subject, size)?;
+        let subject = self.check(subject, size, |policy, subject| policy.may_request(subject))?;
         let limit = self.settings().limits.max_requests;
         if self.requests.len() >= limit {
             return Err(quota("requests in flight", limit));

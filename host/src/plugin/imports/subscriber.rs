@@ -20,13 +20,17 @@ impl Host for State {
         let pattern = SubjectPattern::new(&subject)?;
         let queue = queue_group.as_deref().map(QueueGroup::new).transpose();
         let queue = queue.map_err(|error| Error::NameInvalid(error.to_string()))?;
-        let is_own_inbox = subject
-            .strip_prefix(&*connected.inbox_prefix)
-            .is_some_and(|rest| rest.starts_with(".inbox."));
+        let is_own_inbox = connected.has_inbox(&subject);
+        let policy = &self.settings().policy;
         if !is_own_inbox {
-            let allowed = self.settings().policy.may_subscribe(pattern);
-            allowed.map_err(|denied| self.plugin.refuse(denied))?;
+            let allowed = policy.may_subscribe(pattern);
+            allowed.or_else(|denied| self.plugin.refuse(denied))?;
         }
+        if let Some(group) = queue {
+            policy.may_join(group).or_else(|denied| self.plugin.refuse(denied))?;
+        }
+        let is_screened = !is_own_inbox && self.settings().learner.is_none();
+        let screen = if is_screened { policy.subscribe.screen(pattern) } else { None };
         let adopted =
             self.orphans.iter().position(|one| one.is(client, &subject, queue_group.as_deref()));
         let subscription = match adopted {
@@ -38,7 +42,7 @@ impl Host for State {
                 }
                 let connection = (client, &connected.client);
                 let all = &self.plugin.subscriptions;
-                all.subscribe(connection, pattern, queue, &self.mailbox)?
+                all.subscribe(connection, pattern, queue, screen, &self.mailbox)?
             }
         };
         let sid = subscription.sid;

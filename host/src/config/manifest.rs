@@ -1,0 +1,249 @@
+//! From a manifest's text to what is run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::connections::ConnectionPlan;
+use super::document::Document;
+use super::problem::ManifestError;
+use super::structure::{self, hint};
+use super::tables::{ConnectionChoice, Defaults, LimitsTable, PluginTable, Tables};
+use crate::connection::ConnectionOptions;
+use crate::plugin::{ClientName, ComponentSource, Limits, PluginSettings};
+use crate::policy::PermissionPlace;
+
+/// A manifest that makes sense.
+pub struct Manifest {
+    /// Connections that plugins share, by name.
+    shared: BTreeMap<String, ConnectionPlan>,
+    plugins: Vec<PlannedPlugin>,
+}
+
+/// A plugin of a manifest.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PlannedPlugin {
+    /// How it is run.
+    pub settings: PluginSettings,
+    /// Which connection it gets.
+    pub connection: PlannedConnection,
+}
+
+/// Which connection a plugin gets.
+#[derive(Clone)]
+pub enum PlannedConnection {
+    /// One of its own.
+    Own(OwnConnection),
+    /// The one that the manifest has under this name.
+    Shared(String),
+}
+
+/// A connection that no other plugin has.
+#[derive(Clone)]
+pub struct OwnConnection(Option<ConnectionPlan>);
+
+impl OwnConnection {
+    /// Its options, where `host` are those of the command line.
+    pub fn options(&self, host: &ConnectionOptions) -> ConnectionOptions {
+        self.0.as_ref().map_or_else(|| host.clone(), |plan| plan.options(host))
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest and the secrets it names.
+    ///
+    /// # Errors
+    /// If it can't be read, or with everything in it that makes no sense.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Like [`read`](Self::read), for a text that is to be taken for the contents
+    /// of `path`.
+    ///
+    /// # Errors
+    /// With everything in it that makes no sense.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
+        let mut document = Document::parse(path, text);
+        if !document.has_problems() {
+            structure::check(&mut document, &super::schema());
+        }
+        if document.has_problems() {
+            return Err(ManifestError::Problems(document.into_problems()));
+        }
+        let manifest = match toml::from_str::<Tables>(text) {
+            Ok(tables) => tables.plan(&mut document),
+            Err(error) => {
+                document.note(error.span().unwrap_or_default(), error.message().to_owned());
+                Self { shared: BTreeMap::new(), plugins: Vec::new() }
+            }
+        };
+        if document.has_problems() {
+            return Err(ManifestError::Problems(document.into_problems()));
+        }
+        Ok(manifest)
+    }
+
+    /// The plugins, in the order of the file.
+    pub fn plugins(&self) -> &[PlannedPlugin] {
+        &self.plugins
+    }
+
+    /// The names of connections that plugins share.
+    pub fn shared_connections(&self) -> impl Iterator<Item = &str> {
+        self.shared.keys().map(String::as_str)
+    }
+
+    /// The options of a shared connection, where `host` are those of the command
+    /// line, and how it is named at the server.
+    pub fn shared_connection(
+        &self,
+        name: &str,
+        host: &ConnectionOptions,
+    ) -> Option<(ConnectionOptions, ClientName)> {
+        let plan = self.shared.get(name)?;
+        let client_name = plan.client_name().map_or_else(ClientName::generate, ClientName::chosen);
+        Some((plan.options(host), client_name))
+    }
+}
+
+impl Tables {
+    fn plan(&self, document: &mut Document<'_>) -> Manifest {
+        let mut shared = BTreeMap::new();
+        for (name, table) in &self.connection {
+            shared.insert(name.clone(), table.plan(document, &["connection", name]));
+        }
+        let mut plugins: Vec<_> = self.plugin.iter().collect();
+        plugins.sort_by_key(|(name, _)| document.span(&["plugin", name]).start);
+        if plugins.is_empty() {
+            document.problem(&[], "there is no plugin: add a table [plugin.NAME]");
+        }
+        let plan = Planner { shared: &shared, defaults: &self.defaults };
+        let plugins =
+            plugins.into_iter().map(|(name, table)| plan.plugin(document, name, table)).collect();
+        for name in shared.keys() {
+            let is_used = |plugin: &PlannedPlugin| matches!(&plugin.connection, PlannedConnection::Shared(used) if used == name);
+            let plugins: &Vec<PlannedPlugin> = &plugins;
+            if !plugins.iter().any(is_used) {
+                document
+                    .problem(&["connection", name], format!("no plugin uses connection `{name}`"));
+            }
+        }
+        Manifest { shared, plugins }
+    }
+}
+
+struct Planner<'a> {
+    shared: &'a BTreeMap<String, ConnectionPlan>,
+    defaults: &'a Defaults,
+}
+
+impl Planner<'_> {
+    fn plugin(
+        &self,
+        document: &mut Document<'_>,
+        name: &str,
+        table: &PluginTable,
+    ) -> PlannedPlugin {
+        let keys = ["plugin", name];
+        let component = document.folder().join(&table.component);
+        if let Err(error) = std::fs::File::open(&component) {
+            let message = format!("open {}: {error}", component.display());
+            document.problem(&["plugin", name, "component"], message);
+        }
+        let source = ComponentSource::File(component);
+        let mut settings = PluginSettings::new(name, source);
+        let connection = self.connection(document, name, table, &mut settings);
+        if let Some(client_name) = &table.client_name {
+            settings.client_name = ClientName::chosen(client_name.as_str());
+        }
+        let permissions = table.permissions.or(&self.defaults.permissions);
+        settings.policy = permissions.policy(document, &[&keys[..], &["permissions"]].concat());
+        settings.permission_place = PermissionPlace::Manifest { plugin: name.to_owned() };
+        self.defaults.limits.apply(&mut settings.limits);
+        table.limits.apply(&mut settings.limits);
+        settings.instances = table.instances.or(self.defaults.instances).unwrap_or(1).into();
+        settings.answer_errors =
+            table.answer_errors.or(self.defaults.answer_errors).unwrap_or(true);
+        let mut environment = self.defaults.environment.clone();
+        environment.extend(table.environment.clone());
+        settings.environment = environment.into_iter().collect();
+        PlannedPlugin { settings, connection }
+    }
+
+    fn connection(
+        &self,
+        document: &mut Document<'_>,
+        name: &str,
+        table: &PluginTable,
+        settings: &mut PluginSettings,
+    ) -> PlannedConnection {
+        let own = ["plugin", name, "connection"];
+        let (keys, choice) = match (&table.connection, &self.defaults.connection) {
+            (Some(choice), _) => (&own[..], choice),
+            (None, Some(choice)) => (&["defaults", "connection"][..], choice),
+            (None, None) => return PlannedConnection::Own(OwnConnection(None)),
+        };
+        match choice {
+            ConnectionChoice::Shared(shared) => {
+                if !self.shared.contains_key(shared) {
+                    let hint = hint(shared, self.shared.keys().map(String::as_str));
+                    document.problem(keys, format!("there is no connection `{shared}`{hint}"));
+                }
+                if table.client_name.is_some() {
+                    let message = format!(
+                        "a shared connection has one name: move it to [connection.{shared}]"
+                    );
+                    document.problem(&["plugin", name, "client-name"], message);
+                }
+                PlannedConnection::Shared(shared.clone())
+            }
+            ConnectionChoice::Own(connection) => {
+                let plan = connection.plan(document, keys);
+                if plan.client_name().is_some() {
+                    let message = "a connection of a plugin's own has the plugin's `client-name`";
+                    document.problem(&[keys, &["client-name"]].concat(), message);
+                }
+                settings.inbox_prefix = plan.inbox_prefix().map(str::to_owned);
+                PlannedConnection::Own(OwnConnection(Some(plan)))
+            }
+        }
+    }
+}
+
+impl LimitsTable {
+    fn apply(&self, limits: &mut Limits) {
+        let count = |place: &mut usize, value: &Option<u32>| {
+            if let Some(value) = value {
+                *place = usize::try_from(*value).unwrap_or(usize::MAX);
+            }
+        };
+        let size = |place: &mut usize, value: &Option<super::scalars::Size>| {
+            if let Some(value) = value {
+                *place = value.bytes();
+            }
+        };
+        let time = |place: &mut std::time::Duration, value: &Option<super::scalars::Time>| {
+            if let Some(value) = value {
+                *place = value.get();
+            }
+        };
+        size(&mut limits.max_memory_bytes, &self.max_memory);
+        count(&mut limits.max_table_elements, &self.max_table_elements);
+        time(&mut limits.start_timeout, &self.start_timeout);
+        time(&mut limits.callback_timeout, &self.callback_timeout);
+        time(&mut limits.callback_cpu_time, &self.callback_cpu_time);
+        count(&mut limits.max_subscriptions, &self.max_subscriptions);
+        count(&mut limits.max_requests, &self.max_requests);
+        count(&mut limits.max_timers, &self.max_timers);
+        count(&mut limits.max_connections, &self.max_connections);
+        size(&mut limits.max_payload_bytes, &self.max_payload);
+        count(&mut limits.mailbox.max_messages, &self.max_pending_messages);
+        size(&mut limits.mailbox.max_bytes, &self.max_pending);
+    }
+}
+
+#[cfg(test)]
+mod tests;

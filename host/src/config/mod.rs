@@ -1,0 +1,22 @@
+//! The manifest, a TOML file that says which plugins run and what each may do.
+//!
+//! Its shape is declared once, in `tables`: the JSON schema for editors follows
+//! from that, and so does what is checked here, so that all mistakes of a file
+//! are found together and each has its place. The result is settings for
+//! [`plugin`](crate::plugin) and options for [`connection`](crate::connection).
+//! Nothing here connects to anything, or runs a component.
+
+mod connections;
+mod document;
+mod manifest;
+mod permissions;
+mod problem;
+mod scalars;
+mod schema;
+mod secret;
+mod structure;
+mod tables;
+
+pub use manifest::{Manifest, PlannedConnection, PlannedPlugin};
+pub use problem::{ManifestError, Problem};
+pub use schema::schema;

@@ -1,0 +1,188 @@
+//! Plugins run from a manifest, and what is told of a manifest that makes no
+//! sense.
+
+mod harness;
+mod program;
+mod second;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use harness::Probe;
+use program::{assert_has, output, run_to_end, start};
+use second::ask;
+use serde_json::{Value, json};
+use test_support::{HostProcess, NatsServer, TempDir, guest};
+
+/// A manifest in a folder of its own.
+struct Written {
+    folder: TempDir,
+}
+
+impl Written {
+    /// `{echo}` in the text stands for the path of that guest.
+    fn new(text: &str) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let mut text = text.to_owned();
+        for name in
+            ["echo", "probe", "job", "half-world", "start-error", "queue-workers", "rpc-worker"]
+        {
+            text = text.replace(&format!("{{{name}}}"), &guest(name)?.display().to_string());
+        }
+        std::fs::write(folder.path().join("plugins.toml"), text)?;
+        Ok(Self { folder })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("plugins.toml")
+    }
+
+    fn text_path(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    /// Starts `up` with it; waits for nothing.
+    fn up(&self, url: &str) -> Result<HostProcess> {
+        start(&["up", &self.text_path(), "--server", url, "--log-format", "json"])
+    }
+}
+
+#[tokio::test]
+async fn plugins_of_a_manifest_serve_each_with_its_own_rights() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let manifest = Written::new(
+        "[plugin.echo]\n\
+         component = \"{echo}\"\n\
+         client-name = \"the-echo\"\n\
+         permissions.subscribe = [\"echo\"]\n\
+         [plugin.probe]\n\
+         component = \"{probe}\"\n\
+         permissions.subscribe = [\"probe.cmd\"]\n\
+         environment = { COLOUR = \"blue\" }\n",
+    )?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("echo").await?;
+    host.wait_until_ready("probe").await?;
+    let client = server.client().await?;
+    let probe = Probe::new(client.clone());
+
+    let refused = probe.refuse(json!({ "op": "subscribe", "subject": "echo" })).await?;
+    assert_eq!(refused.kind, "PermissionDenied");
+    let advice = "\"echo\" in `subscribe` of [plugin.probe.permissions] would allow it";
+    assert_has(&refused.text, &[advice]);
+    let told = |line: &test_support::LogLine| line.text.contains("[plugin.probe.permissions]");
+    host.wait_for_log("the refusal", told).await?;
+
+    assert_eq!(ask(&client, "echo", "hello").await?.payload, "hello");
+    assert!(server.connection("the-echo").await?.is_some());
+    assert_eq!(probe.obey(json!({ "op": "environment" })).await?, json!([["COLOUR", "blue"]]));
+    assert!(host.stop().await?.status.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_that_can_not_start_is_reported_while_the_others_run() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let manifest = Written::new(
+        "[plugin.broken]\n\
+         component = \"{half-world}\"\n\
+         [plugin.unwilling]\n\
+         component = \"{start-error}\"\n\
+         [plugin.echo]\n\
+         component = \"{echo}\"\n\
+         permissions.subscribe = [\"echo\"]\n",
+    )?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("echo").await?;
+    for (name, why) in [("broken", "handler@0.1.0"), ("unwilling", "start failed")] {
+        let line = host
+            .wait_for_log(name, |line| {
+                line.message() == Some("plugin not started")
+                    && line.field("plugin") == Some(&name.into())
+            })
+            .await?;
+        assert_has(&line.text, &[why]);
+    }
+    assert_eq!(ask(&server.client().await?, "echo", "hello").await?.payload, "hello");
+    let finished = host.stop().await?;
+    assert_eq!(finished.status.code(), Some(1), "not all of them served");
+    Ok(())
+}
+
+#[tokio::test]
+async fn if_no_plugin_can_start_the_exit_code_says_why() -> Result<()> {
+    let manifest = Written::new("[plugin.broken]\ncomponent = \"{half-world}\"\n")?;
+    let finished = run_to_end(&["up", &manifest.text_path(), "--server", "127.0.0.1:1"]).await?;
+    assert_eq!(finished.status.code(), Some(3));
+
+    let manifest = Written::new(
+        "[plugin.echo]\ncomponent = \"{echo}\"\npermissions.subscribe = [\"echo\"]\n",
+    )?;
+    let finished = run_to_end(&["up", &manifest.text_path(), "--server", "127.0.0.1:1"]).await?;
+    assert_eq!(finished.status.code(), Some(4), "{:#?}", finished.log);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_in_a_line_of_its_own_with_its_place() -> Result<()> {
+    let manifest = Written::new(
+        "[plugin.echo]\ncomponent = \"no.wasm\"\n\n[plugin.other]\ncomponent = \"no-other.wasm\"\n",
+    )?;
+    for command in ["up", "check"] {
+        let finished = run_to_end(&[command, &manifest.text_path()]).await?;
+        assert_eq!(finished.status.code(), Some(2), "{command}");
+        let lines: Vec<_> = finished.log.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert_has(lines[0], &["error: ", "plugins.toml:2:13: open ", "no.wasm"]);
+        assert_has(lines[1], &["error: ", "plugins.toml:5:13: open ", "no-other.wasm"]);
+    }
+    let finished = run_to_end(&["up", "no-such.toml"]).await?;
+    assert_eq!(finished.status.code(), Some(2));
+    assert_has(&finished.log[0].text, &["no-such.toml", "No such file"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn check_tells_what_plugins_use_and_what_allows_nothing() -> Result<()> {
+    let manifest = Written::new(
+        "[plugin.echo]\n\
+         component = \"{echo}\"\n\
+         permissions = { subscribe = [\"echo\", \"echo.>\", \"echo.a\"], request = [\"a\"] }\n",
+    )?;
+    let lines = output(&["check", &manifest.text_path()]).await?;
+    assert_has(&lines[0], &["echo: ok; uses ", "publisher", "subscriber"]);
+    let warnings = lines[1..].join("\n");
+    assert_has(&warnings, &["\"echo.a\" is allowed by \"echo.>\" already"]);
+    assert!(lines[1..].iter().all(|line| line.starts_with("echo: warning: ")), "{lines:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn check_tells_of_each_component_that_does_not_run() -> Result<()> {
+    let manifest = Written::new(
+        "[plugin.broken]\n\
+         component = \"{half-world}\"\n\
+         [plugin.echo]\n\
+         component = \"{echo}\"\n\
+         [plugin.job]\n\
+         component = \"{job}\"\n",
+    )?;
+    let finished = run_to_end(&["check", &manifest.text_path()]).await?;
+    assert_eq!(finished.status.code(), Some(3));
+    let told = finished.stdout.join("\n");
+    assert_has(
+        &told,
+        &["broken: does not run here: ", "echo: ok", "job: does not run here: it is a"],
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_schema_in_the_docs_is_the_one_of_the_program() -> Result<()> {
+    let printed: Value = serde_json::from_str(&output(&["schema"]).await?.join("\n"))?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins.schema.json");
+    let kept = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let kept: Value = serde_json::from_str(&kept)?;
+    assert_eq!(printed, kept, "write it anew: simple-nats schema > docs/plugins.schema.json");
+    Ok(())
+}
