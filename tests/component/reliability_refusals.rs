@@ -219,6 +219,7 @@ async fn a_full_mailbox_drops_and_counts_and_the_maximum_still_ends_it() -> Resu
     let scene = Scene::of(&["probe"]).await?;
     let (probe, client) = (scene.probe(), &scene.client);
     let sid = probe.subscribe("flood", None).await?;
+    let calm = probe.subscribe("calm", None).await?;
     let limit = json!({ "op": "unsubscribe", "sid": sid, "max": SENT + 1 });
     probe.obey(limit).await?;
     let mut service = listen(client, "service").await?;
@@ -228,6 +229,7 @@ async fn a_full_mailbox_drops_and_counts_and_the_maximum_still_ends_it() -> Resu
         for number in 0..SENT {
             client.publish("flood", number.to_string().into()).await?;
         }
+        client.publish("calm", "there is room for this".into()).await?;
         // Behind the flood, so the mailbox has been full when the wait ends.
         client.publish(request.reply.context("no reply subject")?, "".into()).await?;
         anyhow::Ok(())
@@ -240,7 +242,8 @@ async fn a_full_mailbox_drops_and_counts_and_the_maximum_still_ends_it() -> Resu
     let slow = slow.as_array().into_iter().flatten();
     let slow: Vec<_> = slow.filter(|event| event["kind"] == "slow-consumer").collect();
     assert_eq!(slow.len(), 1, "{slow:?}");
-    assert_eq!(slow[0]["detail"][0], sid);
+    assert_eq!(slow[0]["detail"], json!([sid, SENT - KEPT]));
+    assert_eq!(probe.seen(calm).await?["count"], 1);
     let pending = probe.obey(json!({ "op": "pending", "sid": sid })).await?;
     assert_eq!(pending["dropped"], SENT - KEPT);
     let statistics = probe.obey(json!({ "op": "statistics" })).await?;
@@ -251,6 +254,8 @@ async fn a_full_mailbox_drops_and_counts_and_the_maximum_still_ends_it() -> Resu
     let ended = probe.wait_for_event(0, "subscription-ended").await?;
     assert_eq!(ended[0], sid);
     assert_eq!(probe.seen(sid).await?["last"][0]["payload"], "last");
+    let statistics = probe.obey(json!({ "op": "statistics" })).await?;
+    assert_eq!(statistics["dropped_messages"], SENT - KEPT, "the counter shrank");
     Ok(())
 }
 

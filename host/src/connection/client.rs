@@ -60,6 +60,11 @@ impl Client {
         self.shared.lock().session.statistics()
     }
 
+    /// Messages so far that their receivers had no room for.
+    pub fn dropped_messages(&self) -> u64 {
+        self.shared.lock().dropped_messages
+    }
+
     /// Subscriptions that the server holds for this connection.
     pub fn subscription_count(&self) -> usize {
         self.shared.lock().session.subscription_count()

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
+use super::back_pressure::BackPressure;
 use super::block;
 use super::clock::Clock;
 use super::shared::{Interruption, Shared, State};
@@ -34,6 +35,7 @@ pub(super) struct Link {
     /// Nothing written waits in the transport itself.
     flushed: bool,
     clock: Clock,
+    back_pressure: BackPressure,
     since: Instant,
 }
 
@@ -56,6 +58,7 @@ impl Link {
             written: 0,
             flushed: true,
             clock: Clock::new(),
+            back_pressure: BackPressure::new(),
             since: Instant::now(),
         }
     }
@@ -123,12 +126,16 @@ impl Link {
     /// Reads at most one block, so that those it wakes get their turn.
     fn read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
         loop {
+            if self.back_pressure.holds(cx) {
+                return Ok(());
+            }
             block::provide(&mut self.input);
             let room = self.input.capacity() - self.input.len();
             let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
             let count = match read {
                 Poll::Pending => {
                     block::give_back(&mut self.input);
+                    self.back_pressure.caught_up();
                     return Ok(());
                 }
                 Poll::Ready(Err(error)) => return Err(reason(shared, &format!("read: {error}"))),
@@ -137,9 +144,12 @@ impl Link {
                 }
                 Poll::Ready(Ok(count)) => count,
             };
-            let input = shared.input(Instant::now(), &mut self.input);
+            let now = Instant::now();
+            let input = shared.input(now, &mut self.input);
             block::give_back(&mut self.input);
-            input.map_err(|interruption| describe(&interruption))?;
+            if let Some(receiver) = input.map_err(|interruption| describe(&interruption))? {
+                self.back_pressure.behind(now, receiver);
+            }
             if count == room {
                 cx.waker().wake_by_ref();
                 return Ok(());

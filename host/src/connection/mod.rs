@@ -4,6 +4,7 @@
 //! arrives to a [`Receiver`]. It has never heard of plugins.
 
 mod address;
+mod back_pressure;
 mod block;
 mod client;
 mod clock;
@@ -25,6 +26,6 @@ pub use client::Client;
 pub use credentials::{Credentials, CredentialsError};
 pub use error::{ClientError, ConnectError, DialError};
 pub use options::ConnectionOptions;
-pub use receiver::{Answer, ConnectionEvent, Listener, Receiver};
+pub use receiver::{Answer, Backlog, ConnectionEvent, Listener, Receiver, Reception};
 pub use shared::ConnectionStatus;
 pub use tls::{TlsError, TlsOptions};

@@ -12,13 +12,40 @@ use crate::protocol::{EndReason, Message, RequestError, ServerError};
 /// means nothing to the connection.
 pub trait Receiver: Send + Sync {
     /// A message of a subscription; no other follows if it is the `last`.
-    fn message(&self, token: u64, message: Message, last: bool);
+    fn message(&self, token: u64, message: Message, last: bool) -> Reception;
+
+    /// How it gets on with what it was given. Asked again and again while it is
+    /// behind, without the connection's lock.
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
 
     /// The subscription ended without having been unsubscribed by its owner.
     fn subscription_ended(&self, token: u64, reason: EndReason);
 
     /// An answer to a request, or its end; see [`Answer`].
     fn reply(&self, token: u64, answer: Answer, last: bool);
+}
+
+/// What a receiver made of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reception {
+    /// It has it.
+    Taken,
+    /// It has it, and so much waits there that the connection should leave what
+    /// comes next to the server for a while.
+    Behind,
+    /// It had no room for it.
+    Dropped,
+}
+
+/// What waits at a receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// More than half of what may wait does.
+    pub is_high: bool,
+    /// Grows with each message that waits no more.
+    pub handled: u64,
 }
 
 /// What comes of a request: a message, a normal end (`Ok(None)`), or an error.

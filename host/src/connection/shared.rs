@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::address::ServerAddress;
 use super::options::ConnectionOptions;
-use super::receiver::{ConnectionEvent, Receiver};
+use super::receiver::{ConnectionEvent, Receiver, Reception};
 use crate::protocol::{
     DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
     SessionConfig, Sid,
@@ -58,6 +58,10 @@ pub(super) struct State {
     pub(super) subscriptions: FxHashMap<Sid, Route>,
     pub(super) requests: FxHashMap<RequestId, Route>,
     pub(super) pings: FxHashMap<PingId, oneshot::Sender<Duration>>,
+    /// A receiver that has more than it should.
+    behind: Option<Arc<dyn Receiver>>,
+    /// Messages that receivers had no room for.
+    pub(super) dropped_messages: u64,
 }
 
 /// Who gets what arrives, and under which number they know it.
@@ -81,6 +85,8 @@ impl Shared {
                 subscriptions: FxHashMap::default(),
                 requests: FxHashMap::default(),
                 pings: FxHashMap::default(),
+                behind: None,
+                dropped_messages: 0,
             }),
             driver: AtomicWaker::new(),
             room: Notify::new(),
@@ -112,14 +118,19 @@ impl Shared {
         result
     }
 
-    /// Feeds the session and hands out what it makes of the input.
-    pub(super) fn input(&self, now: Instant, input: &mut BytesMut) -> Result<(), Interruption> {
+    /// Feeds the session and hands out what it makes of the input. Answers a
+    /// receiver that has more than it should, if there is one.
+    pub(super) fn input(
+        &self,
+        now: Instant,
+        input: &mut BytesMut,
+    ) -> Result<Option<Arc<dyn Receiver>>, Interruption> {
         let mut state = self.lock();
         loop {
             let more = state.session.handle_input(now, input).map_err(Interruption::Malformed)?;
             self.deliver(&mut state)?;
             if !more {
-                return Ok(());
+                return Ok(state.behind.take());
             }
         }
     }
@@ -136,7 +147,11 @@ impl Shared {
         match event {
             Event::Message { sid, message, last } => {
                 if let Some(route) = state.subscriptions.get(&sid) {
-                    route.receiver.message(route.token, message, last);
+                    let reception = route.receiver.message(route.token, message, last);
+                    if reception != Reception::Taken {
+                        state.behind.get_or_insert_with(|| Arc::clone(&route.receiver));
+                        state.dropped_messages += u64::from(reception == Reception::Dropped);
+                    }
                 }
                 if last {
                     state.subscriptions.remove(&sid);

@@ -5,13 +5,16 @@
 //! instance takes them out. It knows nothing of wasm.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 use super::timers::Timers;
-use crate::connection::{Answer, ConnectionEvent};
+use crate::connection::{Answer, Backlog, ConnectionEvent, Reception};
 use crate::protocol::Message;
 
 /// A message for a subscription of the instance.
@@ -29,16 +32,6 @@ pub(super) enum Delivery {
     Timer(u64),
 }
 
-impl Delivery {
-    /// What counts against the limit on bytes.
-    fn size(&self) -> usize {
-        match self {
-            Self::Message(incoming) => incoming.message.size(),
-            _ => 0,
-        }
-    }
-}
-
 /// What an instance is told of a connection of its plugin, or of a subscription
 /// of its own.
 #[derive(Debug, Clone)]
@@ -49,7 +42,8 @@ pub(super) enum Event {
     Drained,
     SlowConsumer {
         sid: u64,
-        dropped: u64,
+        /// Of this episode; goes on counting until the instance hears of it.
+        dropped: Arc<AtomicU64>,
     },
     SubscriptionEnded {
         sid: u64,
@@ -57,18 +51,54 @@ pub(super) enum Event {
     },
 }
 
-/// How much may wait.
+/// How much may wait. Bytes are those of subject, reply-to, headers and payload.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct MailboxLimits {
-    /// Messages.
+    /// Messages of one subscription.
     pub max_messages: usize,
-    /// Bytes of subject, reply-to, headers and payload.
+    /// Their bytes.
     pub max_bytes: usize,
+    /// Messages of all subscriptions of an instance.
+    pub max_instance_messages: usize,
+    /// Their bytes.
+    pub max_instance_bytes: usize,
 }
 
 impl Default for MailboxLimits {
     fn default() -> Self {
-        Self { max_messages: 65_536, max_bytes: 64 << 20 }
+        Self {
+            max_messages: 65_536,
+            max_bytes: 64 << 20,
+            max_instance_messages: 131_072,
+            max_instance_bytes: 128 << 20,
+        }
+    }
+}
+
+/// What waits: of one subscription, or of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Load {
+    fn remove(&mut self, size: usize) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+
+    fn with(self, size: usize) -> Self {
+        Self { messages: self.messages + 1, bytes: self.bytes.saturating_add(size) }
+    }
+
+    fn fits(self, most: Self) -> bool {
+        self.messages <= most.messages && self.bytes <= most.bytes
+    }
+
+    fn half(self) -> Self {
+        Self { messages: self.messages / 2, bytes: self.bytes / 2 }
     }
 }
 
@@ -83,12 +113,18 @@ pub(super) enum Wait {
     Stopped,
 }
 
-/// Read blocks that one mailbox may keep alive.
-const MAX_BLOCKS: u32 = 4;
+/// Messages that came together, and maybe with others, keep one block of the
+/// connection alive; so many such groups may wait as they came.
+const MAX_GROUPS: u32 = 16;
 
 pub(super) struct Mailbox {
-    limits: MailboxLimits,
+    /// For one subscription.
+    most: Load,
+    /// For all.
+    most_in_all: Load,
     inner: Mutex<Inner>,
+    /// The number of messages in it, to be read without the lock.
+    waiting: AtomicUsize,
     changed: Notify,
 }
 
@@ -98,9 +134,13 @@ struct Inner {
     urgent: VecDeque<Delivery>,
     /// Messages, and those events that must not overtake them.
     ordered: VecDeque<Delivery>,
-    bytes: usize,
-    /// Read blocks that they lie in, about.
-    blocks: u32,
+    total: Load,
+    /// By subscription; those of which nothing waits are not in it.
+    loads: FxHashMap<u64, Load>,
+    /// Messages taken, or thrown away after they had waited.
+    handled: u64,
+    /// Groups of messages that came together, about.
+    groups: u32,
     timers: Timers,
     /// Requests whose last answer has not come.
     requests: u32,
@@ -109,24 +149,49 @@ struct Inner {
 
 impl Mailbox {
     pub(super) fn new(limits: MailboxLimits) -> Self {
-        Self { limits, inner: Mutex::default(), changed: Notify::new() }
+        Self {
+            most: Load { messages: limits.max_messages, bytes: limits.max_bytes },
+            most_in_all: Load {
+                messages: limits.max_instance_messages,
+                bytes: limits.max_instance_bytes,
+            },
+            inner: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            changed: Notify::new(),
+        }
     }
 
-    /// Puts a message at the end; false if there is no room for it.
-    pub(super) fn push(&self, mut incoming: Incoming) -> bool {
+    /// Puts a message at the end, if there is room for it.
+    pub(super) fn push(&self, mut incoming: Incoming) -> Reception {
         let size = incoming.message.size();
         let mut inner = self.inner.lock();
-        if inner.ordered.len() >= self.limits.max_messages
-            || inner.bytes.saturating_add(size) > self.limits.max_bytes
-        {
-            return false;
+        let total = inner.total.with(size);
+        let load = inner.loads.get(&incoming.sid).copied().unwrap_or_default().with(size);
+        if !load.fits(self.most) || !total.fits(self.most_in_all) {
+            return Reception::Dropped;
         }
         let was_idle = inner.is_idle();
         inner.own_memory(&mut incoming.message);
-        inner.bytes += size;
+        inner.loads.insert(incoming.sid, load);
+        inner.total = total;
         inner.ordered.push_back(Delivery::Message(incoming));
+        self.waiting.store(total.messages, Ordering::Relaxed);
         self.signal(was_idle);
-        true
+        match self.is_high(load, total) {
+            true => Reception::Behind,
+            false => Reception::Taken,
+        }
+    }
+
+    fn is_high(&self, load: Load, total: Load) -> bool {
+        !load.fits(self.most.half()) || !total.fits(self.most_in_all.half())
+    }
+
+    /// How the instance gets on with the messages of a subscription.
+    pub(super) fn backlog(&self, sid: u64) -> Backlog {
+        let inner = self.inner.lock();
+        let load = inner.loads.get(&sid).copied().unwrap_or_default();
+        Backlog { is_high: self.is_high(load, inner.total), handled: inner.handled }
     }
 
     /// Puts an event behind the messages that wait.
@@ -149,7 +214,7 @@ impl Mailbox {
         }
         // A request for any number of answers takes no more than there is room for.
         if matches!(delivery, Delivery::Reply { last: false, .. })
-            && inner.urgent.len() >= self.limits.max_messages
+            && inner.urgent.len() >= self.most.messages
         {
             return;
         }
@@ -171,7 +236,10 @@ impl Mailbox {
             return Some(delivery);
         }
         let delivery = inner.ordered.pop_front()?;
-        inner.bytes = inner.bytes.saturating_sub(delivery.size());
+        if let Delivery::Message(incoming) = &delivery {
+            inner.forget(incoming.sid, incoming.message.size());
+            self.waiting.store(inner.total.messages, Ordering::Relaxed);
+        }
         Some(delivery)
     }
 
@@ -262,52 +330,57 @@ impl Mailbox {
     /// Drops what waits for these subscriptions.
     pub(super) fn discard(&self, is_gone: impl Fn(&Incoming) -> bool) {
         let mut inner = self.inner.lock();
-        let mut freed = 0;
-        inner.ordered.retain(|delivery| match delivery {
+        let mut ordered = std::mem::take(&mut inner.ordered);
+        ordered.retain(|delivery| match delivery {
             Delivery::Message(incoming) if is_gone(incoming) => {
-                freed += incoming.message.size();
+                inner.forget(incoming.sid, incoming.message.size());
                 false
             }
             _ => true,
         });
-        inner.bytes = inner.bytes.saturating_sub(freed);
+        inner.ordered = ordered;
+        self.waiting.store(inner.total.messages, Ordering::Relaxed);
     }
 
-    /// Messages and their bytes that wait for a subscription.
-    pub(super) fn pending_of(&self, sid: u64) -> (u64, u64) {
-        let inner = self.inner.lock();
-        inner.ordered.iter().fold((0, 0), |(count, bytes), delivery| match delivery {
-            Delivery::Message(incoming) if incoming.sid == sid => {
-                (count + 1, bytes + incoming.message.size() as u64)
-            }
-            _ => (count, bytes),
-        })
+    /// What waits for a subscription.
+    pub(super) fn pending_of(&self, sid: u64) -> Load {
+        self.inner.lock().loads.get(&sid).copied().unwrap_or_default()
     }
 
-    /// Whether there is so much room again that an episode of dropping is over.
-    pub(super) fn has_recovered(&self) -> bool {
-        let (messages, bytes) = self.pending();
-        messages <= self.limits.max_messages as u64 / 2 && bytes <= self.limits.max_bytes as u64 / 2
+    /// All that waits.
+    pub(super) fn pending(&self) -> Load {
+        self.inner.lock().total
     }
 
-    /// All messages that wait, and their bytes.
-    pub(super) fn pending(&self) -> (u64, u64) {
-        let inner = self.inner.lock();
-        (inner.ordered.len() as u64, inner.bytes as u64)
+    /// The number of all messages that wait, or about.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
 impl Inner {
-    /// While the instance keeps up, what waits lies in few blocks. Behind those, a
+    /// While the instance keeps up, what waits came in few groups. Behind those, a
     /// message gets memory of its own, so that a backlog costs what it weighs
     /// and not a block a message.
     fn own_memory(&mut self, message: &mut Message) {
         match self.ordered.back() {
-            Some(Delivery::Message(last)) if self.blocks <= MAX_BLOCKS => {
-                self.blocks += u32::from(!last.message.shares_block(message));
+            Some(Delivery::Message(last)) if self.groups <= MAX_GROUPS => {
+                self.groups += u32::from(!last.message.came_with(message));
             }
-            Some(_) if self.blocks > MAX_BLOCKS => message.compact(),
-            _ => self.blocks = 1,
+            Some(_) if self.groups > MAX_GROUPS => message.compact(),
+            _ => self.groups = 1,
+        }
+    }
+
+    /// A message of this size waits no more.
+    fn forget(&mut self, sid: u64, size: usize) {
+        self.handled += 1;
+        self.total.remove(size);
+        if let Some(load) = self.loads.get_mut(&sid) {
+            load.remove(size);
+            if load.messages == 0 {
+                self.loads.remove(&sid);
+            }
         }
     }
 
@@ -338,13 +411,36 @@ mod tests {
     }
 
     #[test]
-    fn full_mailbox_refuses_the_newest() {
-        let mailbox = Mailbox::new(MailboxLimits { max_messages: 2, max_bytes: 100 });
-        assert!(mailbox.push(incoming(1, b"one")));
-        assert!(!mailbox.push(incoming(1, &[0; 100])));
-        assert!(mailbox.push(incoming(1, b"two")));
-        assert!(!mailbox.push(incoming(1, b"three")));
-        assert_eq!(mailbox.pending(), (2, 8));
+    fn newest_message_of_a_subscription_is_dropped_at_its_limit() {
+        let limits = MailboxLimits { max_messages: 2, max_bytes: 100, ..MailboxLimits::default() };
+        let mailbox = Mailbox::new(limits);
+        assert_eq!(mailbox.push(incoming(1, b"one")), Reception::Taken);
+        assert_eq!(mailbox.push(incoming(1, &[0; 100])), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(1, b"two")), Reception::Behind);
+        assert_eq!(mailbox.push(incoming(1, b"three")), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(2, b"other")), Reception::Taken);
+        assert_eq!(mailbox.pending_of(1), Load { messages: 2, bytes: 8 });
+        assert_eq!(mailbox.pending(), Load { messages: 3, bytes: 14 });
+        assert_eq!(mailbox.backlog(1), Backlog { is_high: true, handled: 0 });
+        assert!(mailbox.take().is_some());
+        assert_eq!(mailbox.backlog(1), Backlog { is_high: false, handled: 1 });
+        assert_eq!(mailbox.push(incoming(1, b"four")), Reception::Behind);
+    }
+
+    #[test]
+    fn subscriptions_together_have_a_limit_of_their_own() {
+        let limits = MailboxLimits {
+            max_instance_messages: 3,
+            max_instance_bytes: 20,
+            ..Default::default()
+        };
+        let mailbox = Mailbox::new(limits);
+        assert_eq!(mailbox.push(incoming(1, b"x")), Reception::Taken);
+        assert_eq!(mailbox.push(incoming(2, &[0; 18])), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(2, b"x")), Reception::Behind);
+        assert_eq!(mailbox.push(incoming(3, b"x")), Reception::Behind);
+        assert_eq!(mailbox.push(incoming(4, b"x")), Reception::Dropped);
+        assert_eq!(mailbox.waiting(), 3);
     }
 
     #[test]
@@ -364,7 +460,7 @@ mod tests {
         mailbox.push(incoming(2, b"y"));
         mailbox.discard(|incoming| incoming.sid == 1);
         assert!(matches!(mailbox.take(), Some(Delivery::Message(Incoming { sid: 2, .. }))));
-        assert_eq!(mailbox.pending(), (0, 0));
+        assert_eq!(mailbox.pending(), Load::default());
     }
 
     #[tokio::test]

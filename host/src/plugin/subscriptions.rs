@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::mailbox::{Event, Incoming, Mailbox};
-use crate::connection::{Answer, Client, Receiver};
+use crate::connection::{Answer, Backlog, Client, Receiver, Reception};
 use crate::policy::SubjectRules;
 use crate::protocol::{EndReason, Message, QueueGroup, SessionError, Sid, SubjectPattern};
 
@@ -23,10 +23,9 @@ pub(super) struct Subscription {
     /// The number by which the connection knows it, once it does.
     remote: Mutex<Option<Sid>>,
     members: Mutex<Members>,
-    delivered: AtomicU64,
+    arrived: AtomicU64,
     dropped: AtomicU64,
-    /// Messages dropped since the mailbox was last found to have room.
-    episode: AtomicU64,
+    episode: Episode,
     /// No further message comes.
     ended: AtomicBool,
 }
@@ -37,11 +36,33 @@ struct Members {
     turn: usize,
 }
 
+/// A time in which messages are dropped: from the first one to when half of what
+/// may wait does not any more.
+#[derive(Default)]
+struct Episode {
+    is_on: AtomicBool,
+    dropped: Mutex<Arc<AtomicU64>>,
+}
+
 /// Counts of one subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) arrived: u64,
     pub(super) dropped: u64,
+}
+
+impl Members {
+    /// The member whose turn it is, or, if there is more than one, the one with
+    /// the least to do beginning with that.
+    fn choose(&mut self) -> Option<&Arc<Mailbox>> {
+        let count = self.mailboxes.len();
+        if count <= 1 {
+            return self.mailboxes.first();
+        }
+        self.turn = (self.turn + 1) % count;
+        let (before, after) = self.mailboxes.split_at_checked(self.turn)?;
+        after.iter().chain(before).min_by_key(|mailbox| mailbox.waiting())
+    }
 }
 
 impl Subscription {
@@ -58,7 +79,7 @@ impl Subscription {
 
     pub(super) fn counts(&self) -> Counts {
         let dropped = self.dropped.load(Ordering::Relaxed);
-        Counts { arrived: self.delivered.load(Ordering::Relaxed), dropped }
+        Counts { arrived: self.arrived.load(Ordering::Relaxed), dropped }
     }
 
     fn has_member(&self, mailbox: &Arc<Mailbox>) -> bool {
@@ -83,7 +104,7 @@ impl Subscription {
     /// as many.
     pub(super) fn end_after(&self, max: u64) {
         if self.end(Some(max)) {
-            let arrived = self.delivered.load(Ordering::Relaxed);
+            let arrived = self.arrived.load(Ordering::Relaxed);
             let reason = format!("it has had its maximum: {arrived} messages of {max}");
             self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
         }
@@ -107,17 +128,39 @@ impl Subscription {
         }
     }
 
-    /// The member whose turn it is, or, if there is more than one, the one with
-    /// the least to do beginning with that.
-    fn choose(&self) -> Option<Arc<Mailbox>> {
-        let mut members = self.members.lock();
-        let count = members.mailboxes.len();
-        if count <= 1 {
-            return members.mailboxes.first().cloned();
+    fn deliver(&self, message: Message) -> Reception {
+        if !self.passes(&message) {
+            return Reception::Taken;
         }
-        members.turn = (members.turn + 1) % count;
-        let (before, after) = members.mailboxes.split_at_checked(members.turn)?;
-        after.iter().chain(before).min_by_key(|mailbox| mailbox.pending().0).cloned()
+        let mut members = self.members.lock();
+        let Some(mailbox) = members.choose() else { return Reception::Taken };
+        let incoming = Incoming { client: self.client_id, sid: self.sid, message };
+        let reception = mailbox.push(incoming);
+        match reception {
+            Reception::Taken if self.episode.is_on.load(Ordering::Relaxed) => self.end_episode(),
+            Reception::Taken | Reception::Behind => {}
+            Reception::Dropped => self.drop_message(mailbox),
+        }
+        reception
+    }
+
+    fn drop_message(&self, mailbox: &Mailbox) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut dropped = self.episode.dropped.lock();
+        if self.episode.is_on.swap(true, Ordering::Relaxed) {
+            dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        *dropped = Arc::new(AtomicU64::new(1));
+        let event = Event::SlowConsumer { sid: self.sid, dropped: Arc::clone(&dropped) };
+        tracing::warn!(subject = self.subject, sid = self.sid, "slow consumer: dropping messages");
+        mailbox.push_event(self.client_id, event);
+    }
+
+    fn end_episode(&self) {
+        self.episode.is_on.store(false, Ordering::Relaxed);
+        let dropped = self.episode.dropped.lock().load(Ordering::Relaxed);
+        tracing::warn!(subject = self.subject, sid = self.sid, dropped, "slow consumer caught up");
     }
 
     /// Whether the policy lets the plugin see a message that its pattern matches.
@@ -139,30 +182,26 @@ impl Subscription {
 }
 
 impl Receiver for Subscription {
-    fn message(&self, _: u64, message: Message, last: bool) {
-        let arrived = self.delivered.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.passes(&message)
-            && let Some(mailbox) = self.choose()
-        {
-            let incoming = Incoming { client: self.client_id, sid: self.sid, message };
-            if mailbox.push(incoming) {
-                if self.episode.load(Ordering::Relaxed) != 0 && mailbox.has_recovered() {
-                    self.episode.store(0, Ordering::Relaxed);
-                }
-            } else {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                if self.episode.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!(subject = self.subject, sid = self.sid, "slow consumer");
-                    let event = Event::SlowConsumer { sid: self.sid, dropped: 1 };
-                    mailbox.push_event(self.client_id, event);
-                }
-            }
-        }
+    fn message(&self, _: u64, message: Message, last: bool) -> Reception {
+        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
+        let reception = self.deliver(message);
         if last {
             self.ended.store(true, Ordering::Relaxed);
             let reason = format!("it has had its maximum of {arrived} messages");
             self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
         }
+        reception
+    }
+
+    /// It is behind if all its members are.
+    fn backlog(&self) -> Backlog {
+        let members = self.members.lock();
+        let backlogs = members.mailboxes.iter().map(|mailbox| mailbox.backlog(self.sid));
+        let all = backlogs.reduce(|one, other| Backlog {
+            is_high: one.is_high && other.is_high,
+            handled: one.handled.wrapping_add(other.handled),
+        });
+        all.unwrap_or_default()
     }
 
     fn subscription_ended(&self, _: u64, reason: EndReason) {
@@ -217,9 +256,9 @@ impl Subscriptions {
             screen,
             remote: Mutex::new(None),
             members: Mutex::new(Members { mailboxes: vec![Arc::clone(mailbox)], turn: 0 }),
-            delivered: AtomicU64::new(0),
+            arrived: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            episode: AtomicU64::new(0),
+            episode: Episode::default(),
             ended: AtomicBool::new(false),
         });
         let receiver = Arc::clone(&subscription) as Arc<dyn Receiver>;

@@ -77,12 +77,11 @@ impl Message {
         self.block.slice_ref(self.as_bytes())
     }
 
-    /// Whether both may lie in one block of the transport's: then one of them
-    /// alone keeps it alive already.
-    pub fn shares_block(&self, other: &Self) -> bool {
-        const BLOCK: usize = 64 * 1024;
-        let address = |message: &Self| message.as_bytes().as_ptr().addr();
-        address(self).abs_diff(address(other)) < BLOCK
+    /// Whether both came together: then one of them alone keeps all the memory
+    /// alive that the other one lies in.
+    #[inline]
+    pub fn came_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.block, &other.block)
     }
 
     /// What it was published to.

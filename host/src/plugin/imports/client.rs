@@ -80,19 +80,18 @@ impl Host for State {
     fn statistics(&mut self, client: u32) -> Result<types::Statistics, Error> {
         let client = &self.known(client)?.client;
         let counters = client.statistics();
-        let dropped = self.subscriptions.values().map(|subscription| subscription.counts().dropped);
-        let (pending_messages, pending_bytes) = self.mailbox.pending();
+        let pending = self.mailbox.pending();
         Ok(types::Statistics {
             in_messages: counters.in_messages,
             in_bytes: counters.in_bytes,
             out_messages: counters.out_messages,
             out_bytes: counters.out_bytes,
-            dropped_messages: dropped.sum(),
+            dropped_messages: client.dropped_messages(),
             reconnects: counters.reconnects,
             subscriptions: saturate(client.subscription_count()),
             requests_in_flight: saturate(client.requests_in_flight()),
-            pending_messages,
-            pending_bytes,
+            pending_messages: pending.messages as u64,
+            pending_bytes: pending.bytes as u64,
         })
     }
 

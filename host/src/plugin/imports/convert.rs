@@ -1,6 +1,8 @@
 //! Between the host's types and those of the WIT contract. Errors become values
 //! for guests here and nowhere else.
 
+use std::sync::atomic::Ordering;
+
 use crate::connection::{Answer, ClientError, ConnectError, ConnectionEvent, ConnectionStatus};
 use crate::plugin::bindings::types::{self, Error};
 use crate::plugin::mailbox::{Event, Incoming};
@@ -49,7 +51,9 @@ pub(in crate::plugin) fn event(event: &Event) -> types::Event {
     match event {
         Event::Connected(server) => types::Event::Connected(server.clone()),
         Event::Drained => types::Event::Drained,
-        Event::SlowConsumer { sid, dropped } => types::Event::SlowConsumer((*sid, *dropped)),
+        Event::SlowConsumer { sid, dropped } => {
+            types::Event::SlowConsumer((*sid, dropped.load(Ordering::Relaxed)))
+        }
         Event::SubscriptionEnded { sid, reason } => {
             types::Event::SubscriptionEnded((*sid, reason.clone()))
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::client::quota;
-use crate::connection::{Answer, Client, Receiver};
+use crate::connection::{Answer, Client, Receiver, Reception};
 use crate::plugin::bindings::requester::{Host, RequestOptions};
 use crate::plugin::bindings::types::{Error, Header, Message as GuestMessage};
 use crate::plugin::mailbox::{Delivery, Mailbox};
@@ -143,7 +143,9 @@ impl Receiver for ToMailbox {
         self.mailbox.push_urgent(Delivery::Reply { client: self.client, id, answer, last });
     }
 
-    fn message(&self, _: u64, _: Message, _: bool) {}
+    fn message(&self, _: u64, _: Message, _: bool) -> Reception {
+        Reception::Taken
+    }
 
     fn subscription_ended(&self, _: u64, _: EndReason) {}
 }
@@ -160,7 +162,9 @@ impl Receiver for ToWaiter {
         let _ = self.answers.try_send((answer, last));
     }
 
-    fn message(&self, _: u64, _: Message, _: bool) {}
+    fn message(&self, _: u64, _: Message, _: bool) -> Reception {
+        Reception::Taken
+    }
 
     fn subscription_ended(&self, _: u64, _: EndReason) {}
 }

@@ -68,7 +68,8 @@ impl Host for State {
 
     fn pending(&mut self, sid: u64) -> Result<PendingCounts, Error> {
         let counts = self.subscription(sid)?.counts();
-        let (messages, bytes) = self.mailbox.pending_of(sid);
+        let pending = self.mailbox.pending_of(sid);
+        let (messages, bytes) = (pending.messages as u64, pending.bytes as u64);
         let delivered = counts.arrived.saturating_sub(counts.dropped).saturating_sub(messages);
         Ok(PendingCounts { messages, bytes, delivered, dropped: counts.dropped })
     }
