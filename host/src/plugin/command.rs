@@ -9,6 +9,7 @@ use super::error::GuestError;
 use super::instance::new_store;
 use super::loaded::Loaded;
 use super::mailbox::Mailbox;
+use super::progress::Progress;
 use super::state::{Inheritance, Shared, State};
 use super::stdio;
 
@@ -23,14 +24,15 @@ pub(super) async fn run(
     mailbox: Arc<Mailbox>,
 ) -> Result<i32, GuestError> {
     let wasi = stdio::command_context(&plugin.settings);
-    let state = State::new(plugin, mailbox, wasi, Inheritance::default());
+    let progress = Arc::new(Progress::new(Arc::clone(&loaded.activity)));
+    let state = State::new(plugin, mailbox, Arc::clone(&progress), wasi, Inheritance::default());
     let mut store = new_store(&loaded, state, None);
-    let outcome = async {
+    let outcome = progress.clocked(async {
         let instance = loaded.pre.instantiate_async(&mut store).await?;
         let command = Command::new(&mut store, &instance)?;
         command.wasi_cli_run().call_run(&mut store).await
-    }
-    .await;
+    });
+    let outcome = outcome.await;
     store.data_mut().leave();
     match outcome {
         Ok(Ok(())) => Ok(0),

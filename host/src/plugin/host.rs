@@ -12,7 +12,7 @@ use wasmtime::component::Linker;
 use super::component::Kind;
 use super::connections::{CLOSE_TIMEOUT, Connections};
 use super::counters::Counts;
-use super::engine::{CompileCache, Ticker, engine};
+use super::engine::{CompileCache, engine};
 use super::error::{GuestError, LoadError};
 use super::event::{Observer, PluginEvent};
 use super::loaded::{self, Loaded};
@@ -23,6 +23,7 @@ use super::shard::Shards;
 use super::state::{Shared, State};
 use super::subscriptions::Subscriptions;
 use super::supervisor::{MAX_FAILURES, WINDOW};
+use super::ticker::Ticker;
 use super::{command, supervisor};
 use crate::connection::ConnectionOptions;
 
@@ -36,7 +37,7 @@ pub struct Host {
     linker: Linker<State>,
     shards: Shards,
     observer: Option<Observer>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// How a host is set up.
@@ -107,7 +108,7 @@ impl Host {
             linker: loaded::linker(&engine)?,
             shards: Shards::start(count)?,
             observer: options.observer.clone(),
-            _ticker: Ticker::start(&engine)?,
+            ticker: Ticker::start(&engine)?,
         })
     }
 
@@ -117,7 +118,9 @@ impl Host {
     /// If it is nothing that this host can run.
     pub async fn load(&self, settings: PluginSettings) -> Result<Program, StartError> {
         settings.check()?;
-        let loaded = loaded::load(&self.linker, &settings.component, &settings.name).await?;
+        let activity = self.ticker.activity();
+        let loaded =
+            loaded::load(&self.linker, activity, &settings.component, &settings.name).await?;
         let shard = self.shards.assign().ok_or(StartError::HostGone)?;
         let observer = self.observer.clone();
         Ok(Program { loaded: Arc::new(loaded), settings, shard, observer })

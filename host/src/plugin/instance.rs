@@ -35,7 +35,9 @@ impl Instance {
     ) -> Result<Self, (GuestError, Inheritance)> {
         let limits = plugin.settings.limits;
         let wasi = stdio::plugin_context(&plugin.settings);
-        let state = State::new(Arc::clone(plugin), Arc::clone(mailbox), wasi, inheritance);
+        let progress = Arc::new(Progress::new(Arc::clone(&loaded.activity)));
+        let state =
+            State::new(Arc::clone(plugin), Arc::clone(mailbox), progress, wasi, inheritance);
         let mut store = new_store(loaded, state, Some(limits.callback_cpu_time));
         let progress = Arc::clone(&store.data().progress);
         let begin = async {
@@ -167,12 +169,18 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
     let mut store = Store::new(loaded.pre.engine(), state);
     store.limiter(State::limiter);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| match cpu_time {
-        Some(limit) if progress.running_time() >= limit => Err(wasmtime::Error::msg(format!(
-            "a callback used more than {limit:?} of processor time"
-        ))),
-        // Unlike a plain yield, this lets Tokio look at its sockets and timers.
-        _ => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+    store.epoch_deadline_callback(move |_| {
+        let stand = progress.tick();
+        match cpu_time {
+            Some(limit) if stand.cpu_time >= limit => Err(wasmtime::Error::msg(format!(
+                "a callback used more than {limit:?} of processor time"
+            ))),
+            // Unlike a plain yield, this lets Tokio look at its sockets and timers.
+            _ if stand.is_slice_over => {
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            }
+            _ => Ok(UpdateDeadline::Continue(1)),
+        }
     });
     store
 }

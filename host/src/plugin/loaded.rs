@@ -11,6 +11,7 @@ use super::error::LoadError;
 use super::imports;
 use super::settings::ComponentSource;
 use super::state::State;
+use super::ticker::Activity;
 
 /// Ready to be instantiated, any number of times.
 pub(super) struct Loaded {
@@ -18,6 +19,8 @@ pub(super) struct Loaded {
     pub(super) pre: InstancePre<State>,
     /// The function of `batch-handler`, if the component has it.
     pub(super) batch: Option<ComponentExportIndex>,
+    /// To be told when a guest of it runs.
+    pub(super) activity: Arc<Activity>,
 }
 
 /// What all components of a host are linked with.
@@ -33,6 +36,7 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<State>, LoadError> {
 /// If it is none, is of another world, or needs what this host does not have.
 pub(super) async fn load(
     linker: &Linker<State>,
+    activity: &Arc<Activity>,
     source: &ComponentSource,
     name: &str,
 ) -> Result<Loaded, LoadError> {
@@ -52,10 +56,15 @@ pub(super) async fn load(
             return Err(LoadError::Compile { name, source });
         }
     };
-    link(linker, &component, name)
+    link(linker, activity, &component, name)
 }
 
-fn link(linker: &Linker<State>, component: &Component, name: String) -> Result<Loaded, LoadError> {
+fn link(
+    linker: &Linker<State>,
+    activity: &Arc<Activity>,
+    component: &Component,
+    name: String,
+) -> Result<Loaded, LoadError> {
     let interfaces = Interfaces::of(component);
     let kind = match interfaces.kind() {
         Ok(kind) => kind,
@@ -75,5 +84,5 @@ fn link(linker: &Linker<State>, component: &Component, name: String) -> Result<L
             batch = component.get_export_index(interface.as_ref(), "on-deliveries");
         }
     }
-    Ok(Loaded { kind, pre, batch })
+    Ok(Loaded { kind, pre, batch, activity: Arc::clone(activity) })
 }

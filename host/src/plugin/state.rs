@@ -83,6 +83,7 @@ impl State {
     pub(super) fn new(
         plugin: Arc<Shared>,
         mailbox: Arc<Mailbox>,
+        progress: Arc<Progress>,
         wasi: WasiCtx,
         inheritance: Inheritance,
     ) -> Self {
@@ -90,7 +91,7 @@ impl State {
         Self {
             plugin,
             mailbox,
-            progress: Arc::default(),
+            progress,
             connections: FxHashMap::default(),
             subscriptions: FxHashMap::default(),
             orphans: inheritance.subscriptions,
