@@ -20,6 +20,9 @@ pub(super) fn engine(cache: &CompileCache) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        // With it, each call into a guest and out of it costs a multiple, also of
+        // components that have no asynchronous functions.
+        .concurrency_support(false)
         .epoch_interruption(true)
         .async_stack_size(FIBER_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES);
