@@ -59,9 +59,9 @@ pub struct MailboxLimits {
     pub max_messages: usize,
     /// Their bytes.
     pub max_bytes: usize,
-    /// Messages of all subscriptions of an instance.
+    /// Messages of all subscriptions of an instance; no less than those of one.
     pub max_instance_messages: usize,
-    /// Their bytes.
+    /// Their bytes; no less than those of one.
     pub max_instance_bytes: usize,
 }
 
@@ -152,8 +152,8 @@ impl Mailbox {
         Self {
             most: Load { messages: limits.max_messages, bytes: limits.max_bytes },
             most_in_all: Load {
-                messages: limits.max_instance_messages,
-                bytes: limits.max_instance_bytes,
+                messages: limits.max_instance_messages.max(limits.max_messages),
+                bytes: limits.max_instance_bytes.max(limits.max_bytes),
             },
             inner: Mutex::default(),
             waiting: AtomicUsize::new(0),
@@ -435,11 +435,11 @@ mod tests {
             ..Default::default()
         };
         let mailbox = Mailbox::new(limits);
-        assert_eq!(mailbox.push(incoming(1, b"x")), Reception::Taken);
-        assert_eq!(mailbox.push(incoming(2, &[0; 18])), Reception::Dropped);
-        assert_eq!(mailbox.push(incoming(2, b"x")), Reception::Behind);
-        assert_eq!(mailbox.push(incoming(3, b"x")), Reception::Behind);
-        assert_eq!(mailbox.push(incoming(4, b"x")), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(1, b"")), Reception::Taken);
+        assert_eq!(mailbox.push(incoming(2, &[0; 10])), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(2, b"")), Reception::Behind);
+        assert_eq!(mailbox.push(incoming(3, b"")), Reception::Behind);
+        assert_eq!(mailbox.push(incoming(4, b"")), Reception::Dropped);
         assert_eq!(mailbox.waiting(), 3);
     }
 
