@@ -47,7 +47,8 @@ fn deny(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     }
 }
 
-/// All tests, with everything they need.
+/// All tests, with everything they need; guests are tested as components, by the
+/// tests of the host.
 pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
@@ -55,16 +56,6 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) ->
     test.arg("--locked")
         .env("NATS_SERVER_BIN", server)
         .env("SIMPLE_NATS_GUESTS", workspace.guests());
-    let selected = args
-        .iter()
-        .any(|arg| arg == "-p" || arg.starts_with("--package") || arg == "--manifest-path");
-    if !selected {
-        // Guests are tested by the host's tests, as components.
-        test.args(["--workspace", "--exclude", "test-guests"]);
-        for name in workspace.examples()? {
-            test.args(["--exclude", &name]);
-        }
-    }
     steps.run("test", test.args(args))
 }
 
@@ -72,10 +63,10 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) ->
 pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
-    steps.run("host", workspace.cargo("build").args(["--locked", "--package", "simple-nats"]))?;
+    steps.run("host", workspace.cargo("build").args(["--locked", "--bin", "simple-nats"]))?;
     let mut bench = workspace.cargo("run");
     bench
-        .args(["--locked", "--manifest-path", "tests/bench/Cargo.toml", "--"])
+        .args(["--locked", "--bin", "bench", "--"])
         .args(args)
         .env("NATS_SERVER_BIN", server)
         .env("SIMPLE_NATS_GUESTS", workspace.guests());

@@ -46,7 +46,7 @@ struct Server {
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, stay: bool) -> Result<()> {
     let server_binary = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
-    steps.run("host", workspace.cargo("build").args(["--package", "simple-nats"]))?;
+    steps.run("host", workspace.cargo("build").args(["--bin", "simple-nats"]))?;
 
     let mut server = steps.step("a real nats-server", || {
         let mut command = workspace.command(&server_binary);

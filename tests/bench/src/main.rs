@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 
 mod clients;
+mod cpu_clock;
 mod load;
 mod measure;
 mod report;

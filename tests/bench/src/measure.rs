@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::{time::ClockId, unistd::Pid};
 use serde::Serialize;
 use serde_json::Value;
 use test_support::{NatsServer, eventually};
 
 use crate::{
     clients::{self, Client},
+    cpu_clock::CpuClock,
     load::Load,
     workloads::Workload,
 };
@@ -48,15 +48,15 @@ pub(crate) async fn measure(
 }
 
 async fn run(server: &NatsServer, workload: Workload, name: &str, client: u32) -> Result<Sample> {
-    let (client_clock, server_clock) = (cpu_clock(client)?, cpu_clock(server.pid()?)?);
+    let (client_clock, server_clock) = (CpuClock::of(client)?, CpuClock::of(server.pid()?)?);
     let mut load = Load::connect(server.address())?;
     tokio::task::block_in_place(|| load.drive(workload.warm_up()))?;
 
-    let (cpu, server_cpu) = (now(client_clock)?, now(server_clock)?);
+    let (cpu, server_cpu) = (client_clock.now()?, server_clock.now()?);
     let start = Instant::now();
     let latencies = tokio::task::block_in_place(|| load.drive(workload))?;
     let wall = start.elapsed();
-    let (cpu, server_cpu) = (now(client_clock)? - cpu, now(server_clock)? - server_cpu);
+    let (cpu, server_cpu) = (client_clock.now()? - cpu, server_clock.now()? - server_cpu);
 
     check_published(server, name, load.published()).await?;
     Ok(Sample {
@@ -91,15 +91,6 @@ impl Latency {
 
 /// The clock that counts the processor time of all threads of a process, those
 /// that have ended included.
-fn cpu_clock(process: u32) -> Result<ClockId> {
-    let pid = Pid::from_raw(i32::try_from(process)?);
-    ClockId::pid_cpu_clock_id(pid).with_context(|| format!("no processor clock of {process}"))
-}
-
-fn now(clock: ClockId) -> Result<Duration> {
-    Ok(clock.now().context("read a processor clock")?.into())
-}
-
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
