@@ -73,7 +73,10 @@ async fn examine(host: &Host, plugin: &PlannedPlugin) -> Result<Report, String> 
 /// Interfaces of ours that matter to permissions, in a fixed order.
 fn uses(interfaces: &Interfaces) -> Vec<&'static str> {
     let names = ["publisher", "subscriber", "requester", "timers"];
-    let used: Vec<_> = names.into_iter().filter(|name| imports(interfaces, name)).collect();
+    let others = ["consumer", "producer", "request-reply"];
+    let own = names.into_iter().filter(|name| imports(interfaces, name));
+    let others = others.into_iter().filter(|name| imports_of_others(interfaces, name));
+    let used: Vec<_> = own.chain(others).collect();
     if used.is_empty() { vec!["nothing of NATS"] } else { used }
 }
 
@@ -82,12 +85,22 @@ fn imports(interfaces: &Interfaces, name: &str) -> bool {
     interfaces.imports.iter().any(|import| import.starts_with(&start))
 }
 
+/// Whether it imports an interface of `wasi:messaging` or `wasmcloud:messaging`.
+fn imports_of_others(interfaces: &Interfaces, name: &str) -> bool {
+    let part = format!(":messaging/{name}@");
+    interfaces.imports.iter().any(|import| import.contains(&part))
+}
+
 /// Permissions that can't be used, since the component has nothing to use them
 /// with, or allow what others allow already.
 fn warnings(interfaces: &Interfaces, policy: &Policy) -> Vec<String> {
     let mut warnings = Vec::new();
-    let publishes = imports(interfaces, "publisher");
-    let requests = imports(interfaces, "requester");
+    let publishes = imports(interfaces, "publisher")
+        || imports_of_others(interfaces, "consumer")
+        || imports_of_others(interfaces, "producer");
+    let requests = imports(interfaces, "requester")
+        || imports_of_others(interfaces, "consumer")
+        || imports_of_others(interfaces, "request-reply");
     let subscribes = imports(interfaces, "subscriber");
     let unused = [
         ("publish", policy.publish.is_listed(), publishes || requests, "publisher or requester"),

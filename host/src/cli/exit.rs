@@ -70,6 +70,8 @@ impl From<StartError> for Failure {
         match error {
             StartError::Load(error) => error.into(),
             StartError::Settings(error) => Self::Usage(error.into()),
+            error @ (StartError::NoSubscriptions { .. }
+            | StartError::NeedlessSubscriptions { .. }) => Self::Usage(error.into()),
             error @ StartError::NoServer { .. } => Self::NoServer(error.into()),
             other => Self::Failed(other.into()),
         }

@@ -53,6 +53,7 @@ impl<'a> Report<'a> {
         let (world, problem) = match interfaces.kind() {
             Ok(Kind::Plugin { batch: false }) => ("plugin", None),
             Ok(Kind::Plugin { batch: true }) => ("batch-plugin", None),
+            Ok(Kind::Foreign(foreign)) => (foreign.export(), None),
             Ok(Kind::Command) => ("command", None),
             Err(missing) => ("none that this host runs", Some(missing)),
         };

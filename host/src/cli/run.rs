@@ -14,7 +14,8 @@ use super::server::{ServerArguments, Servers};
 use super::serving::Serving;
 use super::signals::Stops;
 use crate::plugin::{
-    ClientName, CompileCache, ComponentSource, Host, HostOptions, Kind, PluginSettings, Program,
+    ClientName, CompileCache, ComponentSource, Host, HostOptions, HostSubscription, Kind,
+    PluginSettings, Program,
 };
 use crate::policy::Policy;
 
@@ -29,6 +30,8 @@ Examples:
     simple-nats run echo.wasm --server embedded --allow-subscribe echo
   A worker that also publishes:
     simple-nats run worker.wasm --allow-subscribe 'jobs.>' --allow-publish results.new
+  A component written for wasmCloud, sharing the work with others:
+    simple-nats run handler.wasm --subscribe 'orders.>|workers' --allow-publish 'billing.*'
   A command, with arguments:
     simple-nats run job.wasm -A -- first second")]
 pub(super) struct Run {
@@ -39,6 +42,11 @@ pub(super) struct Run {
     /// Name that the server knows the plugin by. Default: a random UUID.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+
+    /// What to subscribe to for a component that takes messages through
+    /// wasmcloud:messaging or wasi:messaging, which can't by itself; repeatable.
+    #[arg(long = "subscribe", value_name = "SUBJECT[|QUEUE-GROUP]")]
+    subscriptions: Vec<HostSubscription>,
 
     /// Instances of each plugin that serve at once.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -115,6 +123,7 @@ impl Run {
         }
         settings.inbox_prefix = self.server.inbox_prefix().map(str::to_owned);
         settings.policy = policy.clone();
+        settings.subscriptions = self.subscriptions.clone();
         settings.instances = self.instances.into();
         settings.environment = self.environment.clone();
         settings.arguments = self.arguments.clone();

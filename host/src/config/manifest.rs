@@ -159,6 +159,9 @@ impl Planner<'_> {
         if let Some(client_name) = &table.client_name {
             settings.client_name = ClientName::chosen(client_name.as_str());
         }
+        // Those that make no sense were told by the check of their format.
+        let subscriptions = table.subscriptions.iter().map(|text| text.as_str().parse());
+        settings.subscriptions = subscriptions.filter_map(Result::ok).collect();
         let permissions = table.permissions.or(&self.defaults.permissions);
         settings.policy = permissions.policy(document, &[&keys[..], &["permissions"]].concat());
         settings.permission_place = PermissionPlace::Manifest { plugin: name.to_owned() };

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::connection::ServerAddress;
+use crate::plugin::HostSubscription;
 use crate::policy::{QueueRules, ServerRules};
 use crate::protocol::{SubjectPattern, check_client_name, check_inbox_prefix};
 
@@ -24,6 +25,7 @@ const FORMATS: &[(&str, Check)] = &[
     (Time::FORMAT, |text| duration(text).map(drop)),
     (Size::FORMAT, |text| bytes(text).map(drop)),
     (Pattern::FORMAT, |text| said(SubjectPattern::new(text))),
+    (SubscriptionText::FORMAT, |text| said(text.parse::<HostSubscription>())),
     (QueueGroupName::FORMAT, |text| said(QueueRules::new([text]))),
     (Server::FORMAT, |text| said(ServerRules::new([text]))),
     (Address::FORMAT, |text| said(text.parse::<ServerAddress>())),
@@ -70,6 +72,8 @@ text_of_format! {
     Size = "byte-size", "A number and a unit, such as `500 B`, `64 KiB`, `256 MiB` or `1 GiB`; also kB, MB and GB.";
     /// A subject with or without wildcards.
     Pattern = "subject-pattern", "A subject, perhaps with wildcards: `orders.new`, `orders.*`, `orders.>`.";
+    /// What the host subscribes to for a component.
+    SubscriptionText = "subscription", "A subject or pattern, perhaps with a queue group: `orders.>`, `orders.>|workers`.";
     /// The names of queue groups.
     QueueGroupName = "queue-group", "A queue group, perhaps with wildcards: `workers`, `workers.*`.";
     /// A server that a plugin may open.

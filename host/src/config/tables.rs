@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scalars::{
-    Address, ClientNameText, InboxPrefix, Pattern, QueueGroupName, Server, Size, Time,
+    Address, ClientNameText, InboxPrefix, Pattern, QueueGroupName, Server, Size, SubscriptionText,
+    Time,
 };
 use super::secret::Secret;
 
@@ -60,6 +61,11 @@ pub(super) struct PluginTable {
     /// A name from `connection`, or a connection of its own. Default: one of its
     /// own as the command line says.
     pub(super) connection: Option<ConnectionChoice>,
+    /// What the host subscribes to for it, if it takes messages through
+    /// wasi:messaging or wasmcloud:messaging, which can't by itself. Naming it
+    /// here allows it.
+    #[serde(default)]
+    pub(super) subscriptions: Vec<SubscriptionText>,
     /// What it may do. Nothing else is allowed.
     #[serde(default)]
     pub(super) permissions: PermissionsTable,

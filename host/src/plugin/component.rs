@@ -5,7 +5,9 @@ use std::path::Path;
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
-use super::engine::{CompileCache, engine};
+use super::adapters::{self, Foreign};
+use super::asynchrony::is_asynchronous;
+use super::engine::{CompileCache, Concurrency, engine};
 use super::error::LoadError;
 
 /// Larger files are refused: a compilation can't be cancelled.
@@ -25,6 +27,9 @@ pub enum Kind {
         /// It takes many deliveries at one entry.
         batch: bool,
     },
+    /// The host subscribes for it, and calls the handler of an interface that
+    /// others have defined.
+    Foreign(Foreign),
     /// A program that runs to its exit code.
     Command,
 }
@@ -63,6 +68,9 @@ impl Interfaces {
         if lifecycle && handler {
             return Ok(Kind::Plugin { batch: has(BATCH_HANDLER) });
         }
+        if let Some(foreign) = self.foreign().next() {
+            return Ok(Kind::Foreign(foreign));
+        }
         if self.exports.iter().any(|name| name.starts_with(RUN)) {
             return Ok(Kind::Command);
         }
@@ -75,6 +83,27 @@ impl Interfaces {
         } else {
             format!("it exports only {}", self.exports.join(", "))
         })
+    }
+
+    /// Handlers of interfaces that others have defined, the preferred one first.
+    fn foreign(&self) -> impl Iterator<Item = Foreign> {
+        Foreign::ALL
+            .into_iter()
+            .filter(|foreign| self.exports.iter().any(|name| name == foreign.export()))
+    }
+
+    /// Handlers that are not called because another one is: each with that.
+    pub(super) fn passed_over(
+        &self,
+        kind: Kind,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let chosen = match kind {
+            Kind::Plugin { .. } => HANDLER,
+            Kind::Foreign(foreign) => foreign.export(),
+            Kind::Command => RUN,
+        };
+        let others = self.foreign().map(Foreign::export).filter(move |&other| other != chosen);
+        others.map(move |other| (other, chosen))
     }
 
     /// Imports that no part of this host provides.
@@ -95,11 +124,17 @@ fn is_provided(import: &str) -> bool {
         "packed-inbox",
     ];
     const WASI: [&str; 6] = ["io", "clocks", "random", "cli", "filesystem", "sockets"];
+    if adapters::PROVIDED.contains(&import) {
+        return true;
+    }
     let Some((package, rest)) = import.split_once('/') else { return false };
     let Some((interface, version)) = rest.split_once('@') else { return false };
     match package.split_once(':') {
         Some(("simple-nats", "client")) => version == "0.1.0" && OURS.contains(&interface),
-        Some(("wasi", package)) => version.starts_with("0.2.") && WASI.contains(&package),
+        // Whoever imports 0.3 gets the engine that has it.
+        Some(("wasi", package)) => {
+            (version.starts_with("0.2.") || version == "0.3.0") && WASI.contains(&package)
+        }
         _ => false,
     }
 }
@@ -138,7 +173,8 @@ fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
 /// As for loading it, except that its interfaces may be any.
 pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
     let bytes = read(path)?;
-    let engine = engine(&CompileCache::Default)?;
+    let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
+    let engine = engine(&CompileCache::Default, concurrency)?;
     let component = compile(&engine, &path.display().to_string(), &bytes)?;
     Ok((Interfaces::of(&component), bytes.len() as u64))
 }
@@ -174,14 +210,21 @@ mod tests {
 
     #[test]
     fn imports_are_known_by_name_and_version() {
-        for known in ["simple-nats:client/publisher@0.1.0", "wasi:io/poll@0.2.6"] {
+        for known in [
+            "simple-nats:client/publisher@0.1.0",
+            "wasi:io/poll@0.2.6",
+            "wasi:clocks/monotonic-clock@0.3.0",
+            "wasmcloud:messaging/consumer@0.2.0",
+            "wasmcloud:messaging/consumer@0.3.0",
+        ] {
             assert!(is_provided(known), "{known}");
         }
         for unknown in [
             "simple-nats:client/publisher@0.2.0",
             "simple-nats:client/database@0.1.0",
             "wasi:http/types@0.2.6",
-            "wasi:io/poll@0.3.0",
+            "wasi:io/poll@0.4.0",
+            "wasmcloud:messaging/consumer@0.4.0",
             "acme:store/kv@1.0.0",
             "env",
         ] {

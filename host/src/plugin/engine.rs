@@ -1,4 +1,4 @@
-//! The wasmtime engine: one for all plugins of a host.
+//! The wasmtime engines: one for plain components, one for asynchronous ones.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,29 @@ use super::error::LoadError;
 const FIBER_STACK_BYTES: usize = 1 << 20;
 const WASM_STACK_BYTES: usize = 512 << 10;
 
-/// Makes the engine. Compiled code is kept in `cache` (the user's own cache
+/// What an engine can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concurrency {
+    /// Components whose functions are all synchronous. Calls are three times as
+    /// cheap as on the other one.
+    Off,
+    /// Components with asynchronous functions and streams, too.
+    On,
+}
+
+/// Makes an engine. Compiled code is kept in `cache` (the user's own cache
 /// directory if none is given), keyed by content and by these settings.
 ///
 /// # Errors
 /// If the settings do not go together on this machine, or the cache directory
 /// can't be used.
-pub(super) fn engine(cache: &CompileCache) -> Result<Engine, LoadError> {
+pub(super) fn engine(cache: &CompileCache, concurrency: Concurrency) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         // With it, each call into a guest and out of it costs a multiple, also of
         // components that have no asynchronous functions.
-        .concurrency_support(false)
+        .concurrency_support(concurrency == Concurrency::On)
         .epoch_interruption(true)
         .async_stack_size(FIBER_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES);

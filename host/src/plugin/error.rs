@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::adapters::Foreign;
+
 /// A component that can't be loaded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -54,8 +56,9 @@ pub enum LoadError {
     /// It exports neither a plugin's interfaces nor a command's.
     #[error(
         "{name} is not a simple-nats plugin: {missing}; a plugin exports \
-         simple-nats:client/lifecycle@0.1.0 and simple-nats:client/handler@0.1.0, \
-         a command exports wasi:cli/run"
+         simple-nats:client/lifecycle@0.1.0 and simple-nats:client/handler@0.1.0, or {}; \
+         a command exports wasi:cli/run",
+        Foreign::ALL.map(Foreign::export).join(" or ")
     )]
     WrongWorld {
         /// File or plugin.

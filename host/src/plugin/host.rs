@@ -7,23 +7,23 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use wasmtime::component::Linker;
 
+use super::adapters::Foreign;
 use super::component::Kind;
 use super::connections::{CLOSE_TIMEOUT, Connections};
 use super::counters::Counts;
-use super::engine::{CompileCache, engine};
+use super::engine::CompileCache;
 use super::error::{GuestError, LoadError};
 use super::event::{Observer, PluginEvent};
+use super::linkers::Linkers;
 use super::loaded::{self, Loaded};
 use super::mailbox::Mailbox;
 use super::reporter::Reporter;
 use super::settings::PluginSettings;
 use super::shard::Shards;
-use super::state::{Shared, State};
+use super::state::Shared;
 use super::subscriptions::Subscriptions;
 use super::supervisor::{MAX_FAILURES, WINDOW};
-use super::ticker::Ticker;
 use super::{command, supervisor};
 use crate::connection::ConnectionOptions;
 
@@ -34,10 +34,9 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs sandboxed components against NATS, on threads of its own. Dropping it
 /// ends everything at once; [`Plugin::stop`] ends a plugin cleanly.
 pub struct Host {
-    linker: Linker<State>,
+    linkers: Linkers,
     shards: Shards,
     observer: Option<Observer>,
-    ticker: Ticker,
 }
 
 /// How a host is set up.
@@ -78,6 +77,28 @@ pub enum StartError {
         /// What it said of it.
         source: GuestError,
     },
+    /// It takes messages through an interface without subscribing, and nothing
+    /// was subscribed to for it.
+    #[error(
+        "{plugin} takes messages through {interface} and can't subscribe by itself; say what to \
+         subscribe to, as in --subscribe 'orders.>|workers', or with the key `subscriptions` in a \
+         manifest"
+    )]
+    NoSubscriptions {
+        /// Name of the plugin.
+        plugin: String,
+        /// The interface.
+        interface: Foreign,
+    },
+    /// It subscribes by itself, and was to be subscribed for.
+    #[error(
+        "{plugin} subscribes by itself; only for components that take messages through \
+         wasi:messaging or wasmcloud:messaging does the host subscribe"
+    )]
+    NeedlessSubscriptions {
+        /// Name of the plugin.
+        plugin: String,
+    },
     /// It is a command where a plugin is wanted, or the other way round.
     #[error("{plugin} is a {is}, not a {wanted}")]
     WrongKind {
@@ -99,16 +120,14 @@ impl Host {
     /// # Errors
     /// If this machine does not allow it.
     pub fn new(options: &HostOptions) -> Result<Self, LoadError> {
-        let engine = engine(&options.compile_cache)?;
         let count = match options.shards {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
         Ok(Self {
-            linker: loaded::linker(&engine)?,
+            linkers: Linkers::new(&options.compile_cache)?,
             shards: Shards::start(count)?,
             observer: options.observer.clone(),
-            ticker: Ticker::start(&engine)?,
         })
     }
 
@@ -118,9 +137,17 @@ impl Host {
     /// If it is nothing that this host can run.
     pub async fn load(&self, settings: PluginSettings) -> Result<Program, StartError> {
         settings.check()?;
-        let activity = self.ticker.activity();
-        let loaded =
-            loaded::load(&self.linker, activity, &settings.component, &settings.name).await?;
+        let loaded = loaded::load(&self.linkers, &settings.component, &settings.name).await?;
+        let is_empty = settings.subscriptions.is_empty();
+        match loaded.kind {
+            Kind::Foreign(interface) if is_empty => {
+                return Err(StartError::NoSubscriptions { plugin: settings.name, interface });
+            }
+            Kind::Plugin { .. } | Kind::Command if !is_empty => {
+                return Err(StartError::NeedlessSubscriptions { plugin: settings.name });
+            }
+            _ => {}
+        }
         let shard = self.shards.assign().ok_or(StartError::HostGone)?;
         let observer = self.observer.clone();
         Ok(Program { loaded: Arc::new(loaded), settings, shard, observer })

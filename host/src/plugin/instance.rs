@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::component::TypedFunc;
 use wasmtime::{Store, UpdateDeadline};
 
+use super::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
 use super::bindings::Guest;
 use super::error::GuestError;
 use super::imports;
@@ -18,10 +19,19 @@ use super::stdio;
 /// An instance that serves.
 pub(super) struct Instance {
     store: Store<State>,
-    guest: Guest,
-    batch: Option<TypedFunc<(), ()>>,
+    exports: Exports,
     progress: Arc<Progress>,
     callback_timeout: Duration,
+}
+
+/// What the host calls.
+enum Exports {
+    /// Those of our own world, with the one for many deliveries if it is there.
+    Own { guest: Guest, batch: Option<TypedFunc<(), ()>> },
+    /// The handler of an interface of others.
+    Foreign(SingleHandler),
+    /// The same, for several messages at once.
+    Concurrent(ConcurrentHandler),
 }
 
 impl Instance {
@@ -43,6 +53,15 @@ impl Instance {
         let begin = async {
             let trap = |source| GuestError::Trap { during: "start", source };
             let instance = loaded.pre.instantiate_async(&mut store).await.map_err(trap)?;
+            if let Some(handler) = &loaded.handler {
+                let handler = handler.of(&mut store, &instance).map_err(trap)?;
+                let subscribed = store.data_mut().subscribe_as_told().await;
+                subscribed.map_err(|error| GuestError::Start(adapters::text(error)))?;
+                return Ok(match handler {
+                    Handler::Single(handler) => Exports::Foreign(handler),
+                    Handler::Concurrent(handler) => Exports::Concurrent(handler),
+                });
+            }
             let guest = Guest::new(&mut store, &instance).map_err(trap)?;
             let batch = loaded
                 .batch
@@ -53,7 +72,7 @@ impl Instance {
             let started =
                 guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
             started.map_err(GuestError::Start)?;
-            Ok((guest, batch))
+            Ok(Exports::Own { guest, batch })
         };
         let during = "start";
         let outcome = match progress.watch(limits.start_timeout, begin).await {
@@ -61,10 +80,10 @@ impl Instance {
             Err(_) => Err(GuestError::Timeout { during, limit: limits.start_timeout }),
         };
         match outcome {
-            Ok((guest, batch)) => {
+            Ok(exports) => {
                 store.data_mut().drop_orphans();
                 let callback_timeout = limits.callback_timeout;
-                Ok(Self { store, guest, batch, progress, callback_timeout })
+                Ok(Self { store, exports, progress, callback_timeout })
             }
             Err(error) => Err((error, store.data_mut().leave())),
         }
@@ -73,8 +92,11 @@ impl Instance {
     /// Handles deliveries until the host is stopping and none are left.
     pub(super) async fn serve(&mut self) -> Result<(), GuestError> {
         let mailbox = Arc::clone(&self.store.data().mailbox);
+        if let Exports::Concurrent(handler) = &self.exports {
+            return handler.serve(&mut self.store, &mailbox, &self.progress).await;
+        }
         while mailbox.wait(None).await != Wait::Stopped {
-            if let Some(batch) = &self.batch {
+            if let Exports::Own { batch: Some(batch), .. } = &self.exports {
                 self.progress.advance();
                 // Ticks that went by while it was idle are not its own.
                 self.store.set_epoch_deadline(1);
@@ -92,9 +114,26 @@ impl Instance {
     async fn push(&mut self) -> Result<(), GuestError> {
         let Some(delivery) = self.store.data_mut().take() else { return Ok(()) };
         self.store.set_epoch_deadline(1);
-        let handler = self.guest.simple_nats_client_handler();
         let (progress, limit) = (&self.progress, self.callback_timeout);
         let store = &mut self.store;
+        let guest = match &self.exports {
+            Exports::Own { guest, .. } => guest,
+            Exports::Foreign(handler) => {
+                // Events are for the log, which has them; nothing else comes.
+                if let Delivery::Message(incoming) = delivery {
+                    let during = handler.function();
+                    let call = handler.handle(store, &incoming.message);
+                    if let Err(error) = finish(during, progress, limit, call).await? {
+                        store.data_mut().handler_failed(&error.to_string());
+                    }
+                }
+                store.data_mut().in_hand = None;
+                return Ok(());
+            }
+            // It takes its messages itself.
+            Exports::Concurrent(_) => return Ok(()),
+        };
+        let handler = guest.simple_nats_client_handler();
         match delivery {
             Delivery::Message(incoming) => {
                 let message = imports::message_for_guest(&incoming);
@@ -127,8 +166,9 @@ impl Instance {
 
     /// Runs `stop`.
     pub(super) async fn stop(&mut self) -> Result<(), GuestError> {
+        let Exports::Own { guest, .. } = &self.exports else { return Ok(()) };
         self.progress.advance();
-        let call = self.guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
+        let call = guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
         finish("stop", &self.progress, self.callback_timeout, call).await
     }
 
@@ -137,6 +177,7 @@ impl Instance {
     pub(super) fn fail(mut self, error: &GuestError) -> Inheritance {
         let state = self.store.data_mut();
         state.answer_error(&error.summary());
+        state.answer_error_to_all(&error.summary());
         state.leave()
     }
 

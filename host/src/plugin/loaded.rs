@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
+use super::adapters::HandlerPre;
 use super::bindings::GuestPre;
 use super::component::{self, BATCH_HANDLER, Interfaces, Kind};
 use super::error::LoadError;
-use super::imports;
+use super::linkers::Linkers;
 use super::settings::ComponentSource;
 use super::state::State;
 use super::ticker::Activity;
@@ -19,15 +19,10 @@ pub(super) struct Loaded {
     pub(super) pre: InstancePre<State>,
     /// The function of `batch-handler`, if the component has it.
     pub(super) batch: Option<ComponentExportIndex>,
+    /// The handler of an interface of others, if that is how it takes messages.
+    pub(super) handler: Option<HandlerPre>,
     /// To be told when a guest of it runs.
     pub(super) activity: Arc<Activity>,
-}
-
-/// What all components of a host are linked with.
-pub(super) fn linker(engine: &Engine) -> Result<Linker<State>, LoadError> {
-    let mut linker = Linker::new(engine);
-    imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
-    Ok(linker)
 }
 
 /// Loads a component. Compiling takes a while and is done off the shards.
@@ -35,15 +30,17 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<State>, LoadError> {
 /// # Errors
 /// If it is none, is of another world, or needs what this host does not have.
 pub(super) async fn load(
-    linker: &Linker<State>,
-    activity: &Arc<Activity>,
+    linkers: &Linkers,
     source: &ComponentSource,
     name: &str,
 ) -> Result<Loaded, LoadError> {
     let (bytes, name) = match source {
-        ComponentSource::File(path) => (component::read(path)?.into(), path.display().to_string()),
+        ComponentSource::File(path) => {
+            (Arc::from(component::read(path)?), path.display().to_string())
+        }
         ComponentSource::Bytes(bytes) => (Arc::clone(bytes), name.to_owned()),
     };
+    let (linker, activity) = linkers.of(&bytes).await?;
     let engine = linker.engine().clone();
     let compile = {
         let name = name.clone();
@@ -74,15 +71,24 @@ fn link(
     if !imports.is_empty() {
         return Err(LoadError::UnknownImport { name, imports });
     }
+    for (other, chosen) in interfaces.passed_over(kind) {
+        tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
+    }
     let mismatch = |source| LoadError::Mismatch { name: name.clone(), source };
     let pre = linker.instantiate_pre(component).map_err(mismatch)?;
-    let mut batch = None;
-    if let Kind::Plugin { batch: has_batch } = kind {
-        GuestPre::new(pre.clone()).map_err(mismatch)?;
-        if has_batch {
-            let interface = component.get_export_index(None, BATCH_HANDLER);
-            batch = component.get_export_index(interface.as_ref(), "on-deliveries");
+    let (mut batch, mut handler) = (None, None);
+    match kind {
+        Kind::Plugin { batch: has_batch } => {
+            GuestPre::new(pre.clone()).map_err(mismatch)?;
+            if has_batch {
+                let interface = component.get_export_index(None, BATCH_HANDLER);
+                batch = component.get_export_index(interface.as_ref(), "on-deliveries");
+            }
         }
+        Kind::Foreign(foreign) => {
+            handler = Some(HandlerPre::new(foreign, component, &pre).map_err(mismatch)?);
+        }
+        Kind::Command => {}
     }
-    Ok(Loaded { kind, pre, batch, activity: Arc::clone(activity) })
+    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity) })
 }

@@ -4,7 +4,10 @@
 //! guest wants; connections are made and driven below. Nothing here knows of
 //! files of settings or of a command line.
 
+mod adapters;
+mod asynchrony;
 mod bindings;
+mod bindings_foreign;
 mod command;
 mod component;
 mod connections;
@@ -17,6 +20,7 @@ mod host;
 mod imports;
 mod instance;
 mod limiter;
+mod linkers;
 mod loaded;
 mod mailbox;
 mod progress;
@@ -31,6 +35,7 @@ mod supervisor;
 mod ticker;
 mod timers;
 
+pub use adapters::Foreign;
 pub use component::{Interfaces, Kind, MAX_COMPONENT_BYTES, inspect};
 pub use counters::Counts;
 pub use engine::CompileCache;
@@ -38,5 +43,5 @@ pub use error::{GuestError, LoadError};
 pub use event::{Observer, PluginEvent};
 pub use host::{Host, HostOptions, Plugin, Program, StartError};
 pub use mailbox::MailboxLimits;
-pub use settings::{ClientName, ComponentSource, Limits, PluginSettings};
+pub use settings::{ClientName, ComponentSource, HostSubscription, Limits, PluginSettings};
 pub use ticker::TICK;

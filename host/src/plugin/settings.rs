@@ -1,6 +1,7 @@
 //! What a plugin is run with.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use uuid::Uuid;
 
 use super::mailbox::MailboxLimits;
 use crate::policy::{Learner, PermissionPlace, Policy};
-use crate::protocol::{SubjectError, check_client_name, check_inbox_prefix};
+use crate::protocol::{
+    QueueGroup, SubjectError, SubjectPattern, check_client_name, check_inbox_prefix,
+};
 
 /// A plugin or command as its operator wants it run.
 #[derive(Clone)]
@@ -30,6 +33,9 @@ pub struct PluginSettings {
     pub permission_place: PermissionPlace,
     /// How much it may use.
     pub limits: Limits,
+    /// What the host subscribes to for a component that can't by itself: one that
+    /// takes messages through an interface of others. Nothing for others.
+    pub subscriptions: Vec<HostSubscription>,
     /// How many instances serve at once; at least 1.
     pub instances: usize,
     /// Arguments of a command, without the program's name.
@@ -53,6 +59,7 @@ impl PluginSettings {
             learner: None,
             permission_place: PermissionPlace::default(),
             limits: Limits::default(),
+            subscriptions: Vec::new(),
             instances: 1,
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -67,6 +74,30 @@ impl PluginSettings {
     pub fn check(&self) -> Result<(), SubjectError> {
         check_client_name(&self.client_name.name)?;
         self.inbox_prefix.as_deref().map_or(Ok(()), check_inbox_prefix)
+    }
+}
+
+/// What a host subscribes to for a component. Written `SUBJECT` or
+/// `SUBJECT|QUEUE-GROUP`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSubscription {
+    /// Subject or pattern.
+    pub subject: String,
+    /// Shares the messages with other members of this group.
+    pub queue_group: Option<String>,
+}
+
+impl FromStr for HostSubscription {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (subject, queue_group) = match text.split_once('|') {
+            Some((subject, queue_group)) => (subject, Some(queue_group)),
+            None => (text, None),
+        };
+        SubjectPattern::new(subject)?;
+        queue_group.map(QueueGroup::new).transpose()?;
+        Ok(Self { subject: subject.to_owned(), queue_group: queue_group.map(str::to_owned) })
     }
 }
 
@@ -124,6 +155,8 @@ pub struct Limits {
     pub callback_timeout: Duration,
     /// Bounds the processor time of one callback.
     pub callback_cpu_time: Duration,
+    /// Messages that an instance handles at once, if its handler is asynchronous.
+    pub max_concurrent_calls: usize,
     /// Subscriptions of one instance.
     pub max_subscriptions: usize,
     /// Requests of one instance that wait for an answer.
@@ -146,12 +179,31 @@ impl Default for Limits {
             start_timeout: Duration::from_secs(30),
             callback_timeout: Duration::from_secs(30),
             callback_cpu_time: Duration::from_secs(5),
+            max_concurrent_calls: 64,
             max_subscriptions: 10_000,
             max_requests: 65_536,
             max_timers: 10_000,
             max_connections: 16,
             max_payload_bytes: 64 << 20,
             mailbox: MailboxLimits::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscriptions_are_a_subject_and_perhaps_a_queue_group() {
+        let of = |text: &str| text.parse::<HostSubscription>();
+        let plain = of("orders.>").unwrap();
+        assert_eq!((plain.subject.as_str(), plain.queue_group), ("orders.>", None));
+        let shared = of("orders.*|workers").unwrap();
+        assert_eq!(shared.subject, "orders.*");
+        assert_eq!(shared.queue_group.as_deref(), Some("workers"));
+        for wrong in ["", "|workers", "orders.>|", "a b", "orders|two words", "a..b"] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::adapters;
 use super::bindings::types::Error;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
 use super::event::PluginEvent;
@@ -67,6 +68,7 @@ pub(super) struct State {
     pub(super) in_hand: Option<(u32, Message)>,
     /// Those who asked for an answer before.
     pub(super) awaited: AwaitedReplies,
+    pub(super) foreign: adapters::Context,
     limiter: Limiter,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -88,6 +90,7 @@ impl State {
         inheritance: Inheritance,
     ) -> Self {
         let limiter = Limiter::new(Arc::clone(&plugin.reporter), &plugin.settings.limits);
+        let foreign = adapters::Context::new(&plugin.settings.limits);
         Self {
             plugin,
             mailbox,
@@ -99,6 +102,7 @@ impl State {
             ids: inheritance.ids,
             in_hand: None,
             awaited: AwaitedReplies::new(),
+            foreign,
             limiter,
             wasi,
             table: ResourceTable::new(),
@@ -107,6 +111,11 @@ impl State {
 
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limiter
+    }
+
+    /// What the host keeps for the guest under a handle.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 
     pub(super) fn settings(&self) -> &PluginSettings {
@@ -165,7 +174,13 @@ impl State {
 
     /// The handler of the message in hand failed: tells its requester.
     pub(super) fn answer_error(&mut self, reason: &str) {
-        let Some((client, message)) = self.in_hand.take() else { return };
+        if let Some((client, message)) = self.in_hand.take() {
+            self.answer_error_to(client, &message, reason);
+        }
+    }
+
+    /// Tells whoever waits for an answer to this message that there is none.
+    pub(super) fn answer_error_to(&self, client: u32, message: &Message, reason: &str) {
         if !self.settings().answer_errors {
             return;
         }

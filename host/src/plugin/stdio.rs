@@ -73,7 +73,7 @@ impl GuestLog {
 
 /// Control characters are written out: a guest must not steer the operator's
 /// terminal, nor forge a line of the log.
-fn printable(line: &[u8]) -> String {
+pub(super) fn printable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut text = String::with_capacity(line.len());
     for c in String::from_utf8_lossy(line).chars() {

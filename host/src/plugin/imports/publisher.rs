@@ -61,10 +61,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 enum Outcome {
     Done(Result<(), Error>),
     /// There is no room; the message is copied, to be sent when there is.
-    Full(Box<Waiting>),
+    Full(Box<Outgoing>),
 }
 
-struct Waiting {
+/// A message that is allowed and can be sent.
+pub(in crate::plugin) struct Outgoing {
     client: Client,
     subject: String,
     reply_to: Option<String>,
@@ -104,7 +105,7 @@ fn publish(
             Ok(client.publish(subject, reply_to, headers.as_bytes(), payload))
         });
     Ok(match sent {
-        Ok(Err(SessionError::BufferFull { .. })) => Outcome::Full(Box::new(Waiting {
+        Ok(Err(SessionError::BufferFull { .. })) => Outcome::Full(Box::new(Outgoing {
             client: client.clone(),
             subject: subject.into_owned(),
             reply_to: reply_to.map(|reply_to| reply_to.into_owned()),
@@ -137,9 +138,14 @@ fn read_headers(
     Ok(Ok(headers))
 }
 
-impl Waiting {
+impl Outgoing {
+    /// What it goes out by.
+    pub(in crate::plugin) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Sends when there is room. Without a server there will be none for now.
-    async fn send(self: Box<Self>) -> Result<(), Error> {
+    pub(in crate::plugin) async fn send(&self) -> Result<(), Error> {
         let subject = Subject::new(&self.subject)?;
         let reply_to = self.reply_to.as_deref().map(Subject::new).transpose()?;
         super::when_room(&self.client, || {
@@ -150,6 +156,27 @@ impl Waiting {
 }
 
 impl State {
+    /// Checks a message that comes by another way than our own imports.
+    pub(in crate::plugin) fn outgoing(
+        &self,
+        client: u32,
+        subject: &str,
+        reply_to: Option<&str>,
+        headers: &Headers,
+        payload: &[u8],
+    ) -> Result<Outgoing, Error> {
+        let client = self.known(client)?.client.clone();
+        self.check_publish(subject, headers.as_bytes().len().saturating_add(payload.len()))?;
+        reply_to.map(|reply_to| self.check_reply_to(reply_to)).transpose()?;
+        Ok(Outgoing {
+            client,
+            subject: subject.to_owned(),
+            reply_to: reply_to.map(str::to_owned),
+            headers: headers.clone(),
+            payload: payload.to_vec(),
+        })
+    }
+
     /// Whether this instance may publish so much to this subject.
     pub(super) fn check_publish<'a>(
         &self,

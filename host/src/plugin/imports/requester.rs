@@ -60,15 +60,36 @@ impl Host for State {
         payload: Vec<u8>,
         options: RequestOptions,
     ) -> Result<Vec<GuestMessage>, Error> {
-        let connection = self.known(client)?.client.clone();
+        self.asking(client, subject, payload, options)?.ask().await
+    }
+}
+
+/// A request that is allowed and can be sent, to be waited for.
+pub(in crate::plugin) struct Asking {
+    client: u32,
+    connection: Client,
+    subject: String,
+    headers: Headers,
+    payload: Vec<u8>,
+    options: protocol::RequestOptions,
+}
+
+impl Asking {
+    /// Sends the request and waits until it has ended.
+    pub(in crate::plugin) async fn ask(self) -> Result<Vec<GuestMessage>, Error> {
         let (answers, mut arrived) = mpsc::channel(MAX_WAITING_ANSWERS);
         let receiver = Arc::new(ToWaiter { answers });
-        let request = self.prepare(&subject, &payload, options)?;
-        let request = request.send(&connection, receiver, 0).await?;
-        let _guard = CancelOnDrop { client: &connection, request };
+        let request = Request {
+            subject: Subject::new(&self.subject)?,
+            headers: self.headers,
+            payload: &self.payload,
+            options: self.options,
+        };
+        let request = request.send(&self.connection, receiver, 0).await?;
+        let _guard = CancelOnDrop { client: &self.connection, request };
         let mut messages = Vec::new();
         while let Some((answer, last)) = arrived.recv().await {
-            messages.extend(super::answer_for_guest(client, &answer)?);
+            messages.extend(super::answer_for_guest(self.client, &answer)?);
             if last {
                 break;
             }
@@ -86,6 +107,19 @@ struct Request<'a> {
 }
 
 impl State {
+    /// Checks a request, whichever way it comes.
+    pub(in crate::plugin) fn asking(
+        &self,
+        client: u32,
+        subject: String,
+        payload: Vec<u8>,
+        options: RequestOptions,
+    ) -> Result<Asking, Error> {
+        let connection = self.known(client)?.client.clone();
+        let Request { headers, options, .. } = self.prepare(&subject, &payload, options)?;
+        Ok(Asking { client, connection, subject, headers, payload, options })
+    }
+
     fn prepare<'a>(
         &self,
         subject: &'a str,

@@ -7,6 +7,7 @@ use crate::plugin::bindings::subscriber::{Host, PendingCounts};
 use crate::plugin::bindings::types::Error;
 use crate::plugin::state::State;
 use crate::plugin::subscriptions::Subscription;
+use crate::policy::SubjectRules;
 use crate::protocol::{QueueGroup, SubjectPattern};
 
 impl Host for State {
@@ -31,23 +32,7 @@ impl Host for State {
         }
         let is_screened = !is_own_inbox && self.settings().learner.is_none();
         let screen = if is_screened { policy.subscribe.screen(pattern) } else { None };
-        let adopted =
-            self.orphans.iter().position(|one| one.is(client, &subject, queue_group.as_deref()));
-        let subscription = match adopted {
-            Some(index) => self.orphans.remove(index),
-            None => {
-                let limit = self.settings().limits.max_subscriptions;
-                if self.subscriptions.len() >= limit {
-                    return Err(quota("subscriptions", limit));
-                }
-                let connection = (client, &connected.client);
-                let all = &self.plugin.subscriptions;
-                all.subscribe(connection, pattern, queue, screen, &self.mailbox)?
-            }
-        };
-        let sid = subscription.sid;
-        self.subscriptions.insert(sid, subscription);
-        Ok(sid)
+        self.join(client, pattern, queue, screen)
     }
 
     fn unsubscribe(&mut self, sid: u64, max_messages: Option<u64>) -> Result<(), Error> {
@@ -76,6 +61,34 @@ impl Host for State {
 }
 
 impl State {
+    /// Subscribes to what is allowed: takes up what the instance before had, or
+    /// asks for it.
+    pub(in crate::plugin) fn join(
+        &mut self,
+        client: u32,
+        pattern: SubjectPattern<'_>,
+        queue: Option<QueueGroup<'_>>,
+        screen: Option<SubjectRules>,
+    ) -> Result<u64, Error> {
+        let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
+        let adopted = self.orphans.iter().position(|one| one.is(client, subject, group));
+        let subscription = match adopted {
+            Some(index) => self.orphans.remove(index),
+            None => {
+                let limit = self.settings().limits.max_subscriptions;
+                if self.subscriptions.len() >= limit {
+                    return Err(quota("subscriptions", limit));
+                }
+                let connection = (client, &self.known(client)?.client);
+                let all = &self.plugin.subscriptions;
+                all.subscribe(connection, pattern, queue, screen, &self.mailbox)?
+            }
+        };
+        let sid = subscription.sid;
+        self.subscriptions.insert(sid, subscription);
+        Ok(sid)
+    }
+
     fn subscription(&self, sid: u64) -> Result<Arc<Subscription>, Error> {
         self.subscriptions.get(&sid).cloned().ok_or(Error::UnknownSubscription(sid))
     }

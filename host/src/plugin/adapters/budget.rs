@@ -1,0 +1,80 @@
+//! What the host keeps for a guest outside the guest's own memory. It may be as
+//! much as that may be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use thiserror::Error;
+
+/// How much of one instance's is kept.
+#[derive(Debug)]
+pub(super) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+/// A part of it; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Charge {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+/// There is not as much left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the host would keep {wanted} bytes for it; the limit is {limit}, that of its memory")]
+pub(super) struct OverBudget {
+    wanted: usize,
+    limit: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit })
+    }
+
+    /// A charge of nothing as yet.
+    pub(super) fn open(self: &Arc<Self>) -> Charge {
+        Charge { budget: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Charge {
+    /// Makes it so large, or leaves it as it is.
+    pub(super) fn set(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        let Budget { used, limit } = &*self.budget;
+        // One thread at a time runs a guest, so this need not be one step.
+        let wanted = used.load(Ordering::Relaxed).saturating_sub(self.bytes).saturating_add(bytes);
+        if wanted > *limit && bytes > self.bytes {
+            return Err(OverBudget { wanted, limit: *limit });
+        }
+        used.store(wanted, Ordering::Relaxed);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let used = &self.budget.used;
+        used.store(used.load(Ordering::Relaxed).saturating_sub(self.bytes), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charges_share_a_limit_and_give_back() {
+        let budget = Budget::new(10);
+        let (mut one, mut two) = (budget.open(), budget.open());
+        assert_eq!(one.set(6), Ok(()));
+        assert_eq!(two.set(5), Err(OverBudget { wanted: 11, limit: 10 }));
+        assert_eq!(two.set(4), Ok(()));
+        assert_eq!(one.set(7), Err(OverBudget { wanted: 11, limit: 10 }));
+        assert_eq!(one.set(2), Ok(()));
+        drop(two);
+        assert_eq!(one.set(10), Ok(()));
+    }
+}

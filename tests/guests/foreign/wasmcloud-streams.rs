@@ -1,0 +1,111 @@
+//! A component of wasmCloud 2: does what the first word of a message says, and tells
+//! what came of it where an answer is wanted. May be entered while it waits.
+
+// Elsewhere, linkers refuse the names of the exports.
+#![cfg(target_family = "wasm")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::join;
+
+wit_bindgen::generate!({
+    inline: "
+        package test:streams;
+
+        world guest {
+            import wasmcloud:messaging/consumer@0.3.0;
+            import wasi:clocks/monotonic-clock@0.3.0;
+            export wasmcloud:messaging/handler@0.3.0;
+        }
+
+        package wasi:clocks@0.3.0 {
+            interface monotonic-clock {
+                wait-for: async func(how-long: u64);
+            }
+        }
+    ",
+    world: "test:streams/guest",
+    path: "../../wit/foreign/wasmcloud-messaging-0.3.0-streams.wit",
+    generate_all,
+});
+
+use exports::wasmcloud::messaging::handler::Guest;
+use wasi::clocks::monotonic_clock::wait_for;
+use wasmcloud::messaging::consumer;
+use wasmcloud::messaging::types::{BrokerMessage, Error, HandleMessageError};
+
+static HANDLED: AtomicU32 = AtomicU32::new(0);
+static WAITING: AtomicU32 = AtomicU32::new(0);
+
+struct Streams;
+
+export!(Streams);
+
+impl Guest for Streams {
+    async fn handle_message(message: BrokerMessage) -> Result<(), HandleMessageError> {
+        let count = HANDLED.fetch_add(1, Ordering::Relaxed) + 1;
+        let body = message.body.collect().await;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let mut words = text.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (verb, first, second) = (word(), word(), word());
+        let answer = match verb {
+            "echo" => format!("{} {first}", message.subject),
+            "size" => body.len().to_string(),
+            "count" => count.to_string(),
+            "meet" => meet().await.to_string(),
+            "publish" => match publish(first, second.into()).await {
+                Ok(()) => "published".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
+            "flood" => match publish(first, vec![b'x'; second.parse().unwrap_or(0)]).await {
+                Ok(()) => "published".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
+            "request" => match request(first, second).await {
+                Ok(answer) => answer,
+                Err(error) => format!("{error:?}"),
+            },
+            "reject" => return Err(HandleMessageError::Reject),
+            "retry" => return Err(HandleMessageError::Retry),
+            "hang" => {
+                wait_for(u64::MAX).await;
+                "woke up".to_owned()
+            }
+            "trap" => std::process::abort(),
+            other => return Err(HandleMessageError::Other(format!("what is {other}?"))),
+        };
+        let Some(reply_to) = message.reply_to else { return Ok(()) };
+        let sent = publish(&reply_to, answer.into()).await;
+        sent.map_err(|error| HandleMessageError::Other(format!("{error:?}")))
+    }
+}
+
+/// Waits until another call waits too, and answers how many do then.
+async fn meet() -> u32 {
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    while WAITING.load(Ordering::Relaxed) < 2 {
+        wait_for(1_000_000).await;
+    }
+    WAITING.load(Ordering::Relaxed)
+}
+
+async fn publish(subject: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    let (mut writer, body) = wit_stream::new();
+    let write = async move {
+        writer.write_all(bytes).await;
+    };
+    let message = BrokerMessage { subject: subject.to_owned(), body, reply_to: None };
+    join(consumer::publish(message), write).await.0
+}
+
+async fn request(subject: &str, text: &str) -> Result<String, Error> {
+    let (mut writer, body) = wit_stream::new();
+    let bytes = text.as_bytes().to_vec();
+    let write = async move {
+        writer.write_all(bytes).await;
+    };
+    let asked = consumer::request(subject.to_owned(), body, Some(500));
+    let answer = join(asked, write).await.0?;
+    Ok(String::from_utf8_lossy(&answer.body.collect().await).into_owned())
+}
