@@ -85,13 +85,24 @@ impl Denied<'_> {
     /// The narrowest rule that would allow it.
     pub(super) fn rule(&self) -> String {
         match self {
-            Self::Publish(text)
-            | Self::Request(text)
+            Self::Publish(text) => rule_for_publish(text),
+            Self::Request(text)
             | Self::ReplyTo(text)
             | Self::Subscribe(text)
             | Self::Join(text) => (*text).to_owned(),
             Self::Connect(host, port) => format!("{}:{port}", Bracketed(host)),
         }
+    }
+}
+
+/// What the subjects for answers to requests begin with, by custom.
+const INBOXES: [&str; 2] = ["_INBOX", "requests"];
+
+/// No two answers have one subject, so a rule that names one would allow no other.
+fn rule_for_publish(subject: &str) -> String {
+    match subject.split_once('.') {
+        Some((first, _)) if INBOXES.contains(&first) => format!("{first}.>"),
+        _ => subject.to_owned(),
     }
 }
 
@@ -168,6 +179,7 @@ mod tests {
              --allow-publish 'orders.new' would allow it"
         );
         for (denied, flag) in [
+            (Denied::Publish("requests.a1b2.17"), "--allow-publish 'requests.>'"),
             (Denied::Subscribe("it's.>"), r"--allow-subscribe 'it'\''s.>'"),
             (Denied::Request("a"), "--allow-request 'a'"),
             (Denied::ReplyTo("b"), "--allow-subscribe 'b'"),
