@@ -134,6 +134,12 @@ pub enum SessionError {
         /// number of messages.
         limit: usize,
     },
+    /// The server leaves so many questions unanswered that no more are asked.
+    #[error("{limit} PINGs wait for their answer already")]
+    TooManyPings {
+        /// The bound.
+        limit: usize,
+    },
     /// No such subscription, or not any more.
     #[error("unknown subscription {0}")]
     UnknownSubscription(Sid),

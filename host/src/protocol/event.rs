@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Message, PingId, RequestId, ServerError, ServerInfo, Sid};
+use super::{Message, PingId, RequestId, ServerError, ServerInfo, SessionError, Sid};
 
 /// Something that happened, in the order in which it did.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,11 +56,11 @@ pub enum Event {
         /// Why.
         reason: EndReason,
     },
-    /// The server refused a message.
+    /// The server refused a message, or can't take one that waited for it.
     PublishRefused {
         /// Its subject, or the subject for answers to it.
         subject: String,
-        /// What the server said.
+        /// What the server said, or why the message was not sent.
         text: String,
     },
     /// Any other error that the server told.
@@ -101,6 +101,9 @@ pub enum RequestError {
     /// The server lets this user have no answers; its words.
     #[error("permission denied: {0}")]
     PermissionDenied(String),
+    /// It waited for a server, and the one that came can't take it.
+    #[error("not sent: {0}")]
+    NotSent(SessionError),
     /// The session was closed.
     #[error("closed")]
     Closed,

@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{PingId, Sid};
+use super::{PingId, SessionError, Sid};
+
+/// More than a server leaves unanswered that means to answer; a few megabytes.
+const MAX_WAITING: usize = 65_536;
 
 /// The PINGs that wait for their PONG, and when the next one is due.
 #[derive(Debug)]
@@ -35,10 +38,17 @@ pub(super) enum Purpose {
     KeepAlive,
     /// Everything before it has reached the server.
     Flush(PingId),
-    /// No message of the subscription follows.
-    DrainSubscription(Sid),
-    /// No message of any subscription follows.
-    Drain,
+    /// What is being drained has come.
+    End(End),
+}
+
+/// Whose messages have all come, as far as one server is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Those of one subscription.
+    Subscription(Sid),
+    /// Those of all.
+    All,
 }
 
 /// What silence calls for.
@@ -65,6 +75,15 @@ impl Pings {
     pub(super) fn next_id(&mut self) -> PingId {
         self.last_id += 1;
         PingId(self.last_id)
+    }
+
+    /// Whether one more may be sent: a server that reads everything and answers no
+    /// PING must not make them pile up.
+    pub(super) fn check_room(&self) -> Result<(), SessionError> {
+        if self.waiting.len() < MAX_WAITING {
+            return Ok(());
+        }
+        Err(SessionError::TooManyPings { limit: MAX_WAITING })
     }
 
     /// A PING was written.

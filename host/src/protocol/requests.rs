@@ -129,6 +129,11 @@ impl Requests {
         ended
     }
 
+    /// Whether there was such a request, and is no more.
+    pub(super) fn has_ended(&self, id: RequestId) -> bool {
+        (1..=self.last_id).contains(&id.0) && !self.entries.contains_key(&id)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -9,6 +9,7 @@ mod output;
 mod retired;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -120,6 +121,8 @@ pub struct Session {
     cluster: BTreeSet<String>,
     subscriptions: Subscriptions,
     requests: Requests,
+    /// Requests that have ended while their messages still wait for a server.
+    abandoned: usize,
     /// The subscription that takes the answers to all requests.
     inbox: Option<Sid>,
     pings: Pings,
@@ -156,6 +159,7 @@ impl Session {
             cluster: BTreeSet::new(),
             subscriptions: Subscriptions::default(),
             requests: Requests::default(),
+            abandoned: 0,
             inbox: None,
             standing: Standing::default(),
             last_sid: 0,
@@ -197,9 +201,12 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some((id, answer)) = self.requests.expire(now) {
             self.events.push_back(Event::Reply { id, answer, last: true });
+            self.abandon_request();
         }
         match self.pings.due(now) {
             Due::Nothing => {}
+            // Silence behind so many questions is answer enough.
+            Due::Ping if self.pings.check_room().is_err() => self.events.push_back(Event::Stale),
             Due::Ping => self.write_ping(now, Purpose::KeepAlive),
             Due::GiveUp => self.events.push_back(Event::Stale),
         }
@@ -211,7 +218,8 @@ impl Session {
     /// the head of that operation is on the wire.
     ///
     /// Messages that are wholly unwritten are kept for the next transport, in
-    /// order. One whose head is on the wire is not sent again.
+    /// order. One whose head is on the wire is not sent again, and neither is a
+    /// request that has ended.
     pub fn handle_closed(&mut self, _now: Instant, unwritten: &[u8], partially_written: bool) {
         let connected = self.state == State::Connected;
         self.state = State::Disconnected;
@@ -223,15 +231,12 @@ impl Session {
         } else if connected {
             // Otherwise nothing but the handshake can have been written.
             self.output.keep_messages(unwritten, partially_written);
+            self.drop_abandoned();
             let kept: FxHashSet<RequestId> =
                 self.output.reply_subjects().filter_map(|reply| self.request_of(reply)).collect();
             self.fail_requests(&kept, &RequestError::ConnectionLost);
         }
-        // What has not come by now does not come.
-        self.standing.forget_ends();
-        let drained = self.subscriptions.remove_draining();
-        self.end_subscriptions(drained, &EndReason::Drained);
-        self.finish_drain_without_server();
+        self.end_drains_without_server();
     }
 }
 
@@ -347,22 +352,18 @@ impl Session {
         }
     }
 
-    /// Without a server, and with nothing to send to one, waiting for one would
-    /// add nothing to a drain.
-    fn finish_drain_without_server(&mut self) {
-        if self.drain == Drain::UnderWay && self.output.len() == 0 {
-            self.drain = Drain::Done;
-            self.events.push_back(Event::Drained);
-        }
-    }
-
     /// The request whose answers go to `subject`.
     fn request_of(&self, subject: &[u8]) -> Option<RequestId> {
-        let number = subject.strip_prefix(self.config.inbox_prefix.as_bytes())?;
-        super::frame::parse(number.strip_prefix(b".")?).map(RequestId)
+        request_at(&self.config.inbox_prefix, subject)
     }
 
     fn inbox_pattern(&self) -> String {
         format!("{}.*", self.config.inbox_prefix)
     }
+}
+
+/// The request whose answers go to `subject`, under this inbox prefix.
+fn request_at(prefix: &str, subject: &[u8]) -> Option<RequestId> {
+    let number = subject.strip_prefix(prefix.as_bytes())?;
+    super::frame::parse(number.strip_prefix(b".")?).map(RequestId)
 }

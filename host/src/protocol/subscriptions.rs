@@ -103,6 +103,12 @@ impl Subscriptions {
         sorted(started.collect())
     }
 
+    /// Those that are ending.
+    pub(super) fn draining(&self) -> Vec<Sid> {
+        let draining = self.entries.iter().filter(|(_, subscription)| subscription.draining);
+        sorted(draining.map(|(sid, _)| *sid).collect())
+    }
+
     /// Takes away those that are ending.
     pub(super) fn remove_draining(&mut self) -> Vec<Sid> {
         let ended = self.entries.extract_if(|_, subscription| subscription.draining);

@@ -102,6 +102,7 @@ impl From<SessionError> for Error {
             SessionError::PayloadTooLarge { limit, .. } => Self::PayloadTooLarge(limit),
             SessionError::ControlLineTooLong { .. } => Self::SubjectInvalid(error.to_string()),
             SessionError::BufferFull { .. } => Self::BufferFull,
+            SessionError::TooManyPings { .. } => Self::QuotaExceeded(error.to_string()),
             SessionError::UnknownSubscription(sid) => Self::UnknownSubscription(sid.0),
             other => Self::Other(other.to_string()),
         }
@@ -115,6 +116,7 @@ impl From<RequestError> for Error {
             RequestError::NoResponders => Self::NoResponders,
             RequestError::ConnectionLost => Self::ConnectionLost,
             RequestError::PermissionDenied(text) => Self::PermissionDenied(text),
+            RequestError::NotSent(error) => error.into(),
             RequestError::Closed => Self::Closed,
         }
     }

@@ -5,11 +5,11 @@ use std::time::Instant;
 use rustc_hash::FxHashSet;
 
 use super::{Drain, Session, State};
-use crate::protocol::pings::Purpose;
+use crate::protocol::pings::{End, Purpose};
 use crate::protocol::subscriptions::Limited;
 use crate::protocol::{
     Connect, EndReason, Event, MAX_MESSAGE_BYTES, PingId, QueueGroup, RequestError, RequestId,
-    RequestOptions, SessionError, Sid, Subject, SubjectPattern, encode,
+    RequestOptions, ServerInfo, SessionError, Sid, Subject, SubjectPattern, encode,
 };
 
 /// What servers take if they are not told otherwise; the bound before the first
@@ -83,17 +83,18 @@ impl Session {
     /// and then [`Event::SubscriptionEnded`].
     ///
     /// # Errors
-    /// If there is no such subscription, or the session is closed.
+    /// If there is no such subscription, the session is closed, or the server has
+    /// left very many PINGs unanswered.
     pub fn drain_subscription(&mut self, now: Instant, sid: Sid) -> Result<(), SessionError> {
         self.check_open()?;
+        self.pings.check_room()?;
         let unknown = SessionError::UnknownSubscription(sid);
         let starts = self.subscriptions.drain(sid).ok_or(unknown)?;
         if self.state != State::Connected {
-            self.subscriptions.remove(sid);
-            self.end_subscriptions(vec![sid], &EndReason::Drained);
+            self.end_drains_without_server();
         } else if starts {
             encode::unsubscribe(self.output.buffer(), sid.0, None);
-            self.write_ping(now, Purpose::DrainSubscription(sid));
+            self.write_ping(now, Purpose::End(End::Subscription(sid)));
         }
         Ok(())
     }
@@ -150,21 +151,28 @@ impl Session {
 
     /// Forgets a request; false: it has ended, or never was.
     pub fn cancel_request(&mut self, id: RequestId) -> bool {
-        self.requests.cancel(id)
+        let was_live = self.requests.cancel(id);
+        if was_live {
+            self.abandon_request();
+        }
+        was_live
     }
 
     /// Asks the server to confirm all that was written before: comes back as
-    /// [`Event::Pong`], or [`Event::PingLost`] if there is no server for it or the
-    /// server has taken nothing for long.
-    pub fn ping(&mut self, now: Instant) -> PingId {
+    /// [`Event::Pong`], or [`Event::PingLost`] if there is no server for it.
+    ///
+    /// # Errors
+    /// If the server has taken nothing for long, or left very many PINGs unanswered.
+    pub fn ping(&mut self, now: Instant) -> Result<PingId, SessionError> {
+        self.check_room_for_control()?;
+        self.pings.check_room()?;
         let id = self.pings.next_id();
-        let has_room = self.check_room_for_control().is_ok();
-        if self.state == State::Connected && !self.closed && has_room {
+        if self.state == State::Connected && !self.closed {
             self.write_ping(now, Purpose::Flush(id));
         } else {
             self.events.push_back(Event::PingLost { id });
         }
-        id
+        Ok(id)
     }
 
     /// Ends all subscriptions at the server and takes no new ones. Messages can
@@ -180,11 +188,9 @@ impl Session {
             for sid in started {
                 encode::unsubscribe(self.output.buffer(), sid.0, None);
             }
-            self.write_ping(now, Purpose::Drain);
+            self.write_ping(now, Purpose::End(End::All));
         } else {
-            let ended = self.subscriptions.remove_draining();
-            self.end_subscriptions(ended, &EndReason::Drained);
-            self.finish_drain_without_server();
+            self.end_drains_without_server();
         }
     }
 
@@ -235,17 +241,8 @@ impl Session {
         payload: &[u8],
     ) -> Result<(), SessionError> {
         self.check_open()?;
-        let limit = match &self.info {
-            Some(info) => info.max_payload.unwrap_or(u64::MAX).min(MAX_MESSAGE_BYTES as u64),
-            None => DEFAULT_MAX_PAYLOAD,
-        };
         let size = headers.len() as u64 + payload.len() as u64;
-        if size > limit {
-            return Err(SessionError::PayloadTooLarge { size, limit });
-        }
-        if !headers.is_empty() && self.info.as_ref().is_some_and(|info| !info.headers) {
-            return Err(SessionError::HeadersUnsupported);
-        }
+        check_body(self.info.as_deref(), size, !headers.is_empty())?;
         let line = encode::publish_line_length(subject, reply_to, headers);
         check_line(line)?;
 
@@ -292,6 +289,27 @@ impl Session {
             encode::subscribe(self.output.buffer(), &pattern, None, sid.0);
         }
     }
+}
+
+/// Whether a server takes headers and payload of this size, headers being among
+/// them or not.
+#[inline]
+pub(super) fn check_body(
+    info: Option<&ServerInfo>,
+    size: u64,
+    has_headers: bool,
+) -> Result<(), SessionError> {
+    let limit = match info {
+        Some(info) => info.max_payload.unwrap_or(u64::MAX).min(MAX_MESSAGE_BYTES as u64),
+        None => DEFAULT_MAX_PAYLOAD,
+    };
+    if size > limit {
+        return Err(SessionError::PayloadTooLarge { size, limit });
+    }
+    if has_headers && info.is_some_and(|info| !info.headers) {
+        return Err(SessionError::HeadersUnsupported);
+    }
+    Ok(())
 }
 
 #[inline]

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use rustc_hash::FxHashSet;
 
 use super::{Drain, MAX_OPS_PER_CALL, Session, State};
-use crate::protocol::pings::{Ping, Purpose};
+use crate::protocol::pings::{End, Ping, Purpose};
 use crate::protocol::{
     DecodeError, Decoder, EndReason, Event, Message, RequestError, ServerError, ServerErrorKind,
     ServerInfo, ServerOp, Sid, encode,
@@ -106,6 +106,10 @@ impl Session {
     }
 
     fn take_pong(&mut self, now: Instant) {
+        if self.state == State::Handshaking && !self.output.has_introduced() {
+            // It came before CONNECT was written, so it can't be the consent to it.
+            return;
+        }
         // A PONG that nothing waits for means nothing.
         if let Some(ping) = self.pings.answered() {
             self.take_answer(now, ping);
@@ -113,7 +117,6 @@ impl Session {
     }
 
     pub(super) fn take_answer(&mut self, now: Instant, ping: Ping) {
-        let Some(ping) = self.standing.put_off(ping) else { return };
         match ping.purpose {
             Purpose::KeepAlive => {}
             Purpose::Handshake => self.enter_connected(now),
@@ -121,12 +124,19 @@ impl Session {
                 let rtt = now.saturating_duration_since(ping.sent);
                 self.events.push_back(Event::Pong { id, rtt });
             }
-            Purpose::DrainSubscription(sid) => {
+            Purpose::End(end) => self.take_end(end),
+        }
+    }
+
+    pub(super) fn take_end(&mut self, end: End) {
+        match self.standing.put_off(end) {
+            None => {}
+            Some(End::Subscription(sid)) => {
                 if self.subscriptions.remove(sid) {
                     self.end_subscriptions(vec![sid], &EndReason::Drained);
                 }
             }
-            Purpose::Drain => {
+            Some(End::All) => {
                 let ended = self.subscriptions.remove_draining();
                 self.end_subscriptions(ended, &EndReason::Drained);
                 if self.drain == Drain::UnderWay {
@@ -142,6 +152,8 @@ impl Session {
         self.statistics.reconnects += u64::from(self.was_connected);
         self.was_connected = true;
         let inbox = self.inbox.map(|sid| (self.inbox_pattern(), sid));
+        self.drop_abandoned();
+        self.refuse_unfit();
         self.output.enter_connected(|out| {
             self.subscriptions.restore(out);
             if let Some((pattern, sid)) = inbox {
@@ -151,7 +163,7 @@ impl Session {
         self.pings.start(now);
         self.events.push_back(Event::Connected);
         if self.drain == Drain::UnderWay {
-            self.write_ping(now, Purpose::Drain);
+            self.write_ping(now, Purpose::End(End::All));
         }
     }
 

@@ -8,6 +8,8 @@ use crate::protocol::{ClientOp, first_unwritten};
 pub(super) struct Output {
     buffer: Vec<u8>,
     handshake: Vec<u8>,
+    /// The begin of the handshake has been taken.
+    introduced: bool,
     /// Messages that were added while there was no server.
     waiting_messages: usize,
 }
@@ -52,11 +54,18 @@ impl Output {
     }
 
     pub(super) fn take_handshake(&mut self, into: &mut Vec<u8>) -> bool {
+        self.introduced = true;
         move_bytes(&mut self.handshake, into)
+    }
+
+    /// Whether the server can have seen the begin of the handshake.
+    pub(super) fn has_introduced(&self) -> bool {
+        self.introduced
     }
 
     pub(super) fn leave_handshake(&mut self) {
         self.handshake = Vec::new();
+        self.introduced = false;
     }
 
     pub(super) fn clear(&mut self) {
@@ -92,12 +101,45 @@ impl Output {
 
     /// Where the messages that wait want their answers.
     pub(super) fn reply_subjects(&self) -> impl Iterator<Item = &[u8]> {
-        Ops(&self.buffer).filter_map(|(op, _)| match op {
-            ClientOp::Pub { reply_to, .. } | ClientOp::HPub { reply_to, .. } => {
-                reply_to.map(str::as_bytes)
+        let messages = Ops(&self.buffer).filter_map(|(op, _)| Waiting::of(&op));
+        messages.filter_map(|message| message.reply_to).map(str::as_bytes)
+    }
+
+    /// Takes away the messages that are not to be kept. There is no server.
+    pub(super) fn retain_messages(&mut self, mut keep: impl FnMut(Waiting<'_>) -> bool) {
+        let waiting = std::mem::take(&mut self.buffer);
+        self.waiting_messages = 0;
+        for (op, bytes) in Ops(&waiting) {
+            if Waiting::of(&op).is_some_and(&mut keep) {
+                self.buffer.extend_from_slice(bytes);
+                self.waiting_messages += 1;
+            }
+        }
+    }
+}
+
+/// A message that waits to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting<'a> {
+    pub(super) subject: &'a str,
+    pub(super) reply_to: Option<&'a str>,
+    pub(super) has_headers: bool,
+    /// Headers and payload, in bytes.
+    pub(super) size: u64,
+}
+
+impl<'a> Waiting<'a> {
+    fn of(op: &ClientOp<'a>) -> Option<Self> {
+        match *op {
+            ClientOp::Pub { subject, reply_to, payload } => {
+                Some(Self { subject, reply_to, has_headers: false, size: payload.len() as u64 })
+            }
+            ClientOp::HPub { subject, reply_to, headers, payload } => {
+                let size = headers.len() as u64 + payload.len() as u64;
+                Some(Self { subject, reply_to, has_headers: true, size })
             }
             _ => None,
-        })
+        }
     }
 }
 

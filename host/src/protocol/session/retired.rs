@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::protocol::pings::{Ping, Purpose};
+use crate::protocol::pings::{End, Ping, Purpose};
 use crate::protocol::subscriptions::Limited;
 use crate::protocol::{DecodeError, Decoder, Event, Message, ServerOp, Sid, encode};
 
@@ -26,23 +26,28 @@ pub(super) struct Standing {
     transports: usize,
     /// Ends of drains that the present server has confirmed, while those before
     /// may still bring messages of the same subscriptions.
-    ends: Vec<Ping>,
+    ends: Vec<End>,
 }
 
 impl Standing {
-    /// Takes the answer to a PING if it comes too early to be acted upon.
-    pub(super) fn put_off(&mut self, ping: Ping) -> Option<Ping> {
-        let ends = matches!(ping.purpose, Purpose::Drain | Purpose::DrainSubscription(_));
-        if !ends || self.transports == 0 {
-            return Some(ping);
+    /// Takes an end if it comes too early to be acted upon.
+    pub(super) fn put_off(&mut self, end: End) -> Option<End> {
+        if !self.is_any() {
+            return Some(end);
         }
-        self.ends.push(ping);
+        self.ends.push(end);
         None
     }
 
-    /// All that is being drained ends by itself.
-    pub(super) fn forget_ends(&mut self) {
-        self.ends.clear();
+    /// Whether there are any.
+    pub(super) fn is_any(&self) -> bool {
+        self.transports > 0
+    }
+
+    /// The present server is gone: of these subscriptions nothing comes any more
+    /// but from those before.
+    pub(super) fn owe_ends(&mut self, draining: Vec<Sid>) {
+        self.ends = draining.into_iter().map(End::Subscription).collect();
     }
 }
 
@@ -66,7 +71,7 @@ impl Session {
         }
         encode::ping(farewell);
         let mut pings = self.pings.stop();
-        for ping in pings.iter_mut().filter(|ping| ping.purpose == Purpose::Drain) {
+        for ping in pings.iter_mut().filter(|ping| ping.purpose == Purpose::End(End::All)) {
             // The new server is asked instead, who takes what follows.
             ping.purpose = Purpose::KeepAlive;
         }
@@ -107,15 +112,21 @@ impl Session {
     }
 
     /// The replaced server will say no more.
-    pub fn handle_retired_closed(&mut self, now: Instant, retired: Retired) {
+    pub fn handle_retired_closed(&mut self, retired: Retired) {
         self.standing.transports = self.standing.transports.saturating_sub(1);
-        let (ends, lost): (VecDeque<_>, _) = retired
-            .pings
-            .into_iter()
-            .partition(|ping| matches!(ping.purpose, Purpose::DrainSubscription(_)));
+        let (mut ends, mut lost) = (std::mem::take(&mut self.standing.ends), VecDeque::new());
+        for ping in retired.pings {
+            match ping.purpose {
+                Purpose::End(end) => ends.push(end),
+                _ => lost.push_back(ping),
+            }
+        }
         self.lose_pings(lost);
-        for ping in std::mem::take(&mut self.standing.ends).into_iter().chain(ends) {
-            self.take_answer(now, ping);
+        for end in ends {
+            self.take_end(end);
+        }
+        if self.state != State::Connected {
+            self.end_drains_without_server();
         }
     }
 

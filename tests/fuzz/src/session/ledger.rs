@@ -1,7 +1,7 @@
 //! What was asked for and what has come of it: everything ends once, and nothing
 //! comes after its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::server::number;
 use crate::protocol::{EndReason, Event, RequestError};
@@ -167,6 +167,18 @@ impl Ledger {
     pub(super) fn live_requests(&self) -> Vec<u64> {
         let live = self.requests.values().filter(|request| !request.ended);
         live.map(|request| request.message).collect()
+    }
+
+    /// The messages of requests that have ended.
+    pub(super) fn ended_requests(&self) -> BTreeSet<u64> {
+        let ended = self.requests.values().filter(|request| request.ended);
+        ended.map(|request| request.message).collect()
+    }
+
+    /// Those that ended because they were drained.
+    pub(super) fn drained_subscriptions(&self) -> impl Iterator<Item = u64> {
+        let all = self.subscriptions.iter();
+        all.filter(|(_, one)| one.end == Some(End::Drained)).map(|(sid, _)| *sid)
     }
 
     /// Subscriptions and how many messages each may still have.

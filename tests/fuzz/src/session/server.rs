@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::world::MAX_PAYLOAD;
 use crate::protocol::ClientOp;
 
 /// What the subjects for answers to requests begin with.
@@ -38,8 +39,8 @@ struct Subscription {
 impl Server {
     pub(super) fn new() -> Self {
         let mut server = Self::default();
-        server
-            .say("INFO {\"server_id\":\"S\",\"headers\":true,\"max_payload\":200}\r\n".as_bytes());
+        let limits = format!("\"headers\":true,\"max_payload\":{MAX_PAYLOAD}");
+        server.say(format!("INFO {{\"server_id\":\"S\",{limits}}}\r\n").as_bytes());
         server
     }
 

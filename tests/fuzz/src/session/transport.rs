@@ -124,7 +124,7 @@ impl World {
         let mut link = self.retired.remove(nth);
         self.excused.extend(link.unwritten_messages().0);
         if let Some(retired) = link.retired.take() {
-            self.session.handle_retired_closed(self.now, retired);
+            self.session.handle_retired_closed(retired);
         }
         self.published.insert(link.number, link.server.published);
     }

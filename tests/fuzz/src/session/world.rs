@@ -15,6 +15,9 @@ use crate::protocol::{
 /// The most bytes that may wait; few, so that they often do.
 pub(super) const MAX_PENDING_BYTES: usize = 400;
 
+/// Headers and payload that a server takes.
+pub(super) const MAX_PAYLOAD: usize = 200;
+
 /// A message of the largest size, with its line.
 pub(super) const MAX_MESSAGE: usize = 260;
 
@@ -30,7 +33,7 @@ pub(super) struct World {
     pub(super) accepted: BTreeMap<u64, usize>,
     /// What the servers of earlier links have had, by link.
     pub(super) published: BTreeMap<usize, Vec<u64>>,
-    /// Messages that were cut, or left behind with a server that broke.
+    /// Messages that were cut, left behind with a server that broke, or too large.
     pub(super) excused: BTreeSet<u64>,
     pub(super) links: usize,
     pub(super) stale: bool,
@@ -103,7 +106,7 @@ impl World {
             Step::ServerPing { .. } => server.say(b"PING\r\n"),
             Step::Info { nth, .. } => {
                 let (leaving, url) = (nth & 1 == 1, nth / 2 % 4);
-                let limits = "\"headers\":true,\"max_payload\":200";
+                let limits = format!("\"headers\":true,\"max_payload\":{MAX_PAYLOAD}");
                 let json = format!("{{{limits},\"ldm\":{leaving},\"connect_urls\":[\"h:{url}\"]}}");
                 server.say(format!("INFO {json}\r\n").as_bytes());
             }
@@ -153,7 +156,11 @@ impl World {
                 let was_live = self.session.cancel_request(RequestId(id));
                 self.ledger.cancelled(id, was_live);
             }
-            Step::Ping => self.ledger.pinged(self.session.ping(self.now).0),
+            Step::Ping => {
+                if let Ok(id) = self.session.ping(self.now) {
+                    self.ledger.pinged(id.0);
+                }
+            }
             Step::Drain => self.session.drain(self.now),
             Step::Close => self.session.close(),
             _ => {}
@@ -177,6 +184,10 @@ impl World {
         let before = self.session.output_len();
         if self.session.publish(subject, None, headers.as_bytes(), &payload).is_ok() {
             self.accepted(before);
+            if headers.as_bytes().len() + payload.len() > MAX_PAYLOAD {
+                // It was taken before the first server told that it takes less.
+                self.excused.insert(self.last_message);
+            }
         }
     }
 

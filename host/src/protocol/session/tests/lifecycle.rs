@@ -39,6 +39,7 @@ fn whatever_follows_the_first_pong_in_its_segment_is_taken() {
     peer.session.handle_opened(peer.now);
     peer.feed(&format!("{INFO}\r\n"));
     peer.session.authenticate(peer.now, &Connect::new("me"));
+    peer.output();
     let events = peer.feed(&format!("+OK\r\nPONG\r\n{INFO}\r\nMSG a {sid} 1\r\nx\r\nPI"));
     assert!(matches!(events[..], [Event::Connected, Event::Info(_), Event::Message { .. }]));
     peer.output();
@@ -56,7 +57,7 @@ fn whole_unsent_messages_survive_a_cut_at_any_byte() {
         let mut peer = Peer::connected();
         peer.subscribe("s");
         peer.publish("one", "x\r\nPUB fake 0\r\n\r\n").unwrap();
-        peer.session.ping(peer.now);
+        peer.session.ping(peer.now).unwrap();
         let subject = Subject::new("two").unwrap();
         let reply_to = Some(Subject::new("r").unwrap());
         peer.session.publish(subject, reply_to, headers.as_bytes(), b"").unwrap();
@@ -103,15 +104,121 @@ fn what_waits_survives_attempts_that_fail() {
 }
 
 #[test]
+fn a_request_that_ended_while_there_was_no_server_is_not_sent() {
+    let mut peer = Peer::connected();
+    peer.request_one();
+    peer.output();
+    let taken_by_nobody = peer.request_one();
+    let unwritten = peer.output();
+    assert_eq!(peer.pass(seconds(5)).len(), 2);
+    peer.session.handle_closed(peer.now, unwritten.as_bytes(), false);
+    assert_eq!((peer.events(), peer.session.output_len()), (vec![], 0));
+
+    let late = peer.request_one();
+    let (cancelled, kept) = (
+        peer.request_one(),
+        peer.request(&RequestOptions { timeout: seconds(60), ..RequestOptions::default() }),
+    );
+    peer.publish("a", "").unwrap();
+    assert!(peer.session.cancel_request(cancelled));
+    assert_eq!(peer.pass(seconds(5)), [failed(late, RequestError::Timeout)]);
+    assert_eq!(
+        peer.connect(),
+        format!("SUB in.* 1\r\nPUB ask in.{kept} 1\r\n?\r\nPUB a 0\r\n\r\n")
+    );
+    assert!(taken_by_nobody < late);
+}
+
+#[test]
+fn requests_that_end_make_room_while_there_is_no_server() {
+    let config = SessionConfig { max_pending_messages: 100, ..SessionConfig::default() };
+    let mut peer = Peer::with(config);
+    for _ in 0..20 {
+        for _ in 0..50 {
+            peer.request_one();
+        }
+        assert_eq!(peer.pass(seconds(5)).len(), 50);
+    }
+    assert_eq!(peer.session.output_len(), 0);
+    peer.request_one();
+    peer.session.drain(peer.now);
+    assert!(!peer.events().contains(&Event::Drained));
+    assert!(peer.pass(seconds(5)).contains(&Event::Drained), "nothing is left to be sent");
+}
+
+#[test]
+fn what_waited_is_refused_where_the_new_server_takes_less() {
+    let mut peer = Peer::connected();
+    peer.lose();
+    let (body, mut headers) = ("x".repeat(100), Headers::new());
+    headers.push("a", b"b").unwrap();
+    peer.publish("large", &body).unwrap();
+    let subject = Subject::new("ask").unwrap();
+    let options = RequestOptions::default();
+    let request = peer.session.request(peer.now, subject, b"", body.as_bytes(), &options).unwrap();
+    peer.session.publish(subject, None, headers.as_bytes(), b"").unwrap();
+    peer.publish("small", "1").unwrap();
+
+    peer.session.handle_opened(peer.now);
+    peer.feed("INFO {\"headers\":false,\"max_payload\":50}\r\n");
+    peer.session.authenticate(peer.now, &Connect::new("me"));
+    peer.output();
+    let too_large = SessionError::PayloadTooLarge { size: 100, limit: 50 };
+    let refused = |subject: &str, error: &SessionError| Event::PublishRefused {
+        subject: subject.into(),
+        text: error.to_string(),
+    };
+    let expected = [
+        refused("large", &too_large),
+        failed(request, RequestError::NotSent(too_large)),
+        refused("ask", &SessionError::HeadersUnsupported),
+        Event::Connected,
+    ];
+    assert_eq!(peer.feed("PONG\r\n"), expected);
+    assert_eq!(peer.output(), "SUB in.* 1\r\nPUB small 1\r\n1\r\n");
+}
+
+#[test]
+fn a_pong_before_connect_is_written_is_no_consent() {
+    let mut peer = Peer::new();
+    peer.session.handle_opened(peer.now);
+    peer.feed(&format!("{INFO}\r\n"));
+    peer.session.authenticate(peer.now, &Connect::new("me"));
+    assert_eq!(peer.feed("PONG\r\nPING\r\n"), []);
+    assert!(peer.output().ends_with("PING\r\nPONG\r\n"));
+    assert_eq!(peer.feed("PING\r\nPONG\r\n"), [Event::Connected]);
+}
+
+#[test]
+fn a_server_that_answers_no_ping_makes_none_pile_up() {
+    let mut peer = Peer::connected();
+    let limit = loop {
+        match peer.session.ping(peer.now) {
+            Ok(_) => peer.output(),
+            Err(SessionError::TooManyPings { limit }) => break limit,
+            Err(error) => panic!("{error}"),
+        };
+        peer.feed("+OK\r\n");
+    };
+    let sid = peer.subscribe("a");
+    let refused = Err(SessionError::TooManyPings { limit });
+    assert_eq!(peer.session.drain_subscription(peer.now, sid), refused);
+    let interval = SessionConfig::default().ping_interval;
+    assert_eq!(peer.pass(interval), [Event::Stale]);
+    assert_eq!(peer.lose().len(), limit);
+    assert_eq!(peer.session.drain_subscription(peer.now, sid), Ok(()));
+}
+
+#[test]
 fn a_flush_is_confirmed_or_lost() {
     let mut peer = Peer::connected();
-    let id = peer.session.ping(peer.now);
+    let id = peer.session.ping(peer.now).unwrap();
     assert_eq!(peer.output(), "PING\r\n");
     peer.now += seconds(1);
     assert_eq!(peer.feed("PONG\r\nPONG\r\n"), [Event::Pong { id, rtt: seconds(1) }]);
-    let id = peer.session.ping(peer.now);
+    let id = peer.session.ping(peer.now).unwrap();
     assert_eq!(peer.lose(), [Event::PingLost { id }]);
-    let id = peer.session.ping(peer.now);
+    let id = peer.session.ping(peer.now).unwrap();
     assert_eq!((id, peer.events()), (PingId(3), vec![Event::PingLost { id }]));
 }
 
@@ -184,7 +291,7 @@ fn news_of_the_server_are_told_once() {
 fn a_closed_session_takes_nothing_and_still_confirms() {
     let mut peer = Peer::connected();
     let (sid, request) = (peer.subscribe("a"), peer.request_one());
-    let id = peer.session.ping(peer.now);
+    let id = peer.session.ping(peer.now).unwrap();
     peer.session.close();
     let events = peer.events();
     assert_eq!(events, [failed(request, RequestError::Closed), ended(sid, EndReason::Closed)]);
@@ -241,7 +348,7 @@ fn a_server_that_takes_nothing_makes_no_control_lines_pile_up() {
             peer.session.unsubscribe(sid, None).unwrap();
         }
         let _ = peer.session.unsubscribe(sid, Some(9));
-        peer.session.ping(peer.now);
+        let _ = peer.session.ping(peer.now);
         peer.feed("PING\r\n");
     }
     assert!(peer.session.output_len() < 500, "{} bytes", peer.session.output_len());

@@ -40,7 +40,7 @@ fn the_old_server_is_heard_out_while_the_new_one_serves() {
     assert_eq!(sids_of_messages(&peer.events()), [sid]);
     assert_eq!(sids_of_messages(&peer.feed(&format!("MSG a {sid} 1\r\nx\r\n"))), [sid]);
     assert!(hear(&mut peer, &mut retired, "PONG\r\n"));
-    peer.session.handle_retired_closed(peer.now, retired);
+    peer.session.handle_retired_closed(retired);
     assert_eq!(peer.events(), []);
 }
 
@@ -60,7 +60,7 @@ fn a_drain_waits_for_the_messages_of_every_server() {
         assert_eq!(peer.feed("PONG\r\n"), [], "the new server has none, but the old one has");
         hear(&mut peer, &mut retired, &format!("MSG a {sid} 1\r\nx\r\n"));
         assert_eq!(sids_of_messages(&peer.events()), [sid]);
-        peer.session.handle_retired_closed(peer.now, retired);
+        peer.session.handle_retired_closed(retired);
         assert_eq!(peer.events(), [ended(sid, EndReason::Drained), Event::Drained]);
     }
 }
@@ -73,11 +73,53 @@ fn a_subscription_that_is_drained_after_a_move_outlives_the_old_server() {
     let (retired, _) = move_on(&mut peer);
     peer.session.drain_subscription(peer.now, new).unwrap();
     peer.events();
-    peer.session.handle_retired_closed(peer.now, retired);
+    peer.session.handle_retired_closed(retired);
     assert_eq!(peer.events(), [ended(old, EndReason::Drained)]);
     let last = peer.feed(&format!("MSG b {new} 1\r\nx\r\nPONG\r\n"));
     assert_eq!(sids_of_messages(&last), [new]);
     assert_eq!(last.last(), Some(&ended(new, EndReason::Drained)));
+}
+
+#[test]
+fn a_drain_waits_for_a_replaced_server_although_there_is_no_other() {
+    for before in [true, false] {
+        let mut peer = Peer::connected();
+        let (one, other) = (peer.subscribe("a"), peer.subscribe("b"));
+        let (mut retired, _) = move_on(&mut peer);
+        let drain = |peer: &mut Peer| {
+            peer.session.drain_subscription(peer.now, one).unwrap();
+            peer.session.drain(peer.now);
+        };
+        if before {
+            drain(&mut peer);
+        }
+        peer.session.handle_closed(peer.now, b"", false);
+        if !before {
+            drain(&mut peer);
+        }
+        peer.events();
+        hear(&mut peer, &mut retired, &format!("MSG a {one} 1\r\nx\r\nMSG b {other} 1\r\nx\r\n"));
+        assert_eq!(sids_of_messages(&peer.events()), [one, other]);
+        peer.session.handle_retired_closed(retired);
+        let drained = || EndReason::Drained;
+        assert_eq!(peer.events(), [ended(one, drained()), ended(other, drained()), Event::Drained]);
+    }
+}
+
+#[test]
+fn a_drain_ends_at_the_third_server_once_the_first_has_said_all() {
+    let mut peer = Peer::connected();
+    let sid = peer.subscribe("a");
+    let (mut retired, _) = move_on(&mut peer);
+    peer.session.drain(peer.now);
+    peer.session.handle_closed(peer.now, b"", false);
+    assert_eq!(peer.connect(), "PING\r\n");
+    peer.events();
+    assert_eq!(peer.feed("PONG\r\n"), []);
+    hear(&mut peer, &mut retired, &format!("MSG a {sid} 1\r\nx\r\n"));
+    assert_eq!(sids_of_messages(&peer.events()), [sid]);
+    peer.session.handle_retired_closed(retired);
+    assert_eq!(peer.events(), [ended(sid, EndReason::Drained), Event::Drained]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ proptest! {
                     requests.extend(peer.session.request(peer.now, subject, b"", b"?", &options));
                 }
                 Step::Ping => {
-                    peer.session.ping(peer.now);
+                    peer.session.ping(peer.now).unwrap();
                 }
                 Step::Pass(time) => {
                     peer.now += seconds(time);
