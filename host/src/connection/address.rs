@@ -93,6 +93,11 @@ impl ServerAddress {
         self.login.as_ref()
     }
 
+    /// Takes the login out of the address.
+    pub fn forget_login(&mut self) {
+        self.login = None;
+    }
+
     /// Whether both name the same host and port.
     pub fn is_same_server(&self, other: &Self) -> bool {
         self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)

@@ -11,8 +11,8 @@ use super::options::ConnectionOptions;
 use super::receiver::Receiver;
 use super::shared::{ConnectionStatus, Route, Shared};
 use crate::protocol::{
-    QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, Statistics, Subject,
-    SubjectPattern,
+    QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
+    Subject, SubjectPattern,
 };
 
 /// A connection to NATS that keeps itself up. Cheap to clone; all clones are the
@@ -110,7 +110,7 @@ impl Client {
     }
 
     fn can_send(&self) -> bool {
-        matches!(self.status(), ConnectionStatus::Connected | ConnectionStatus::Draining)
+        self.shared.lock().session.state() == State::Connected
     }
 
     /// Subscribes; messages go to the receiver, under the token.
@@ -141,6 +141,7 @@ impl Client {
             let ended = state.session.unsubscribe(sid, max)?;
             if ended {
                 state.subscriptions.remove(&sid);
+                self.shared.note_unsubscribed(state);
             }
             Ok(ended)
         })
@@ -212,7 +213,7 @@ impl Client {
             ConnectionStatus::Reconnecting => Err(ClientError::ConnectionLost),
             ConnectionStatus::Connected | ConnectionStatus::Draining => {
                 let (pong, waiter) = oneshot::channel();
-                let id = state.session.ping(Instant::now());
+                let id = state.session.ping(Instant::now())?;
                 state.pings.insert(id, pong);
                 Ok(waiter)
             }
@@ -230,8 +231,19 @@ impl Client {
                 let _ = state.session.drain_subscription(now, sid);
             }
         });
-        // Without a server nothing more comes anyway.
-        let _ = self.flush(timeout).await;
+        let ended = async {
+            loop {
+                let changed = self.shared.unsubscribed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.shared.lock().subscriptions.is_empty() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        // Those that have not ended in time do with the connection.
+        let _ = tokio::time::timeout(timeout, ended).await;
     }
 
     /// Ends all subscriptions at the server. The listener is told `Drained` once

@@ -81,19 +81,32 @@ impl Credentials {
                 connect.sig = Some(sign(path, &key, info)?);
             }
             (None, Self::File(path)) => {
-                let text = read(path)?;
-                let jwt = section(&text, "NATS USER JWT").ok_or(CredentialsError::Content {
-                    path: path.clone(),
-                    missing: "there is no `BEGIN NATS USER JWT` section in it",
-                })?;
-                let key = seed(path, &text)?;
-                connect.jwt = Some(jwt.to_owned());
+                let (jwt, key) = jwt_and_seed(path)?;
+                connect.jwt = Some(jwt);
                 connect.sig = Some(sign(path, &key, info)?);
             }
             (None, Self::None) => {}
         }
         Ok(())
     }
+
+    /// Whether the file can be used, if it is one.
+    pub(super) fn check(&self) -> Result<(), CredentialsError> {
+        match self {
+            Self::None | Self::User { .. } | Self::Token(_) => Ok(()),
+            Self::NkeyFile(path) => seed(path, &read(path)?).map(drop),
+            Self::File(path) => jwt_and_seed(path).map(drop),
+        }
+    }
+}
+
+fn jwt_and_seed(path: &Path) -> Result<(String, KeyPair), CredentialsError> {
+    let text = read(path)?;
+    let jwt = section(&text, "NATS USER JWT").ok_or(CredentialsError::Content {
+        path: path.to_owned(),
+        missing: "there is no `BEGIN NATS USER JWT` section in it",
+    })?;
+    Ok((jwt.to_owned(), seed(path, &text)?))
 }
 
 fn read(path: &Path) -> Result<String, CredentialsError> {

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 
 use super::address::ServerAddress;
 use super::error::DialError;
 use super::link::Link;
+use super::open::open;
 use super::shared::{ConnectionStatus, Interruption, Shared};
 use super::tls::TlsError;
 use super::transport::Transport;
@@ -35,21 +36,6 @@ pub(super) async fn dial(server: &ServerAddress, shared: &Arc<Shared>) -> Result
         let _ = shared.deliver(&mut state);
     }
     result
-}
-
-async fn open(server: &ServerAddress) -> Result<TcpStream, DialError> {
-    let mut last = DialError::NoAddress;
-    for address in lookup_host((server.host(), server.port())).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Whole batches are written at once, so there is nothing to gather.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
 }
 
 /// From the open stream to the server's consent.

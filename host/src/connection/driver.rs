@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::address::ServerAddress;
 use super::clock::Clock;
 use super::dial::dial;
-use super::error::{ConnectError, DialError};
+use super::error::ConnectError;
 use super::link::{End, Link};
 use super::options::ConnectionOptions;
 use super::pool::Pool;
@@ -58,7 +58,6 @@ impl Driver {
                 // The other side may be gone before an end that was asked for.
                 End::Lost(_) if self.shared.lock().end.is_some() => break,
                 End::Lost(reason) => {
-                    tracing::debug!(name = self.shared.options.name, reason, "disconnected");
                     let (unwritten, cut) = link.unwritten();
                     self.shared.lost(&reason, unwritten, cut);
                 }
@@ -136,9 +135,10 @@ impl Driver {
     /// Takes what the server in use last told of its cluster.
     fn learn(&mut self) {
         let state = self.shared.lock();
-        let members = state.session.info().map(|info| info.connect_urls.clone());
-        if let (Some(teller), Some(members)) = (&state.server, members) {
-            self.pool.learn(teller, &members);
+        if let (Some(teller), Some(info)) = (&state.server, state.session.info()) {
+            let members =
+                if teller.websocket() { &info.ws_connect_urls } else { &info.connect_urls };
+            self.pool.learn(teller, members);
         }
     }
 
@@ -157,15 +157,14 @@ impl Driver {
                     Err(error) => {
                         tracing::debug!(%server, %error, "could not reconnect");
                         self.pool.failed(&server, &error);
-                        last = Some(error);
+                        last = Some(format!("{server}: {error}"));
                     }
                 }
             }
             match self.pool.wait() {
                 Some(wait) if !self.pool.is_empty() => tokio::time::sleep(wait).await,
                 _ => {
-                    let reason = last.as_ref().map_or_else(String::new, DialError::to_string);
-                    self.shared.finish(&reason);
+                    self.shared.finish(&last.unwrap_or_default());
                     return None;
                 }
             }

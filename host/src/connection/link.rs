@@ -13,6 +13,7 @@ use tokio_util::io::poll_read_buf;
 use super::back_pressure::BackPressure;
 use super::block;
 use super::clock::Clock;
+use super::patience::Patience;
 use super::shared::{Interruption, Shared, State};
 use super::transport::Transport;
 use crate::protocol::{Retired, first_unwritten};
@@ -34,6 +35,7 @@ pub(super) struct Link {
     written: usize,
     /// Nothing written waits in the transport itself.
     flushed: bool,
+    patience: Patience,
     clock: Clock,
     back_pressure: BackPressure,
     since: Instant,
@@ -57,6 +59,7 @@ impl Link {
             output: Vec::new(),
             written: 0,
             flushed: true,
+            patience: Patience::default(),
             clock: Clock::new(),
             back_pressure: BackPressure::new(),
             since: Instant::now(),
@@ -113,13 +116,23 @@ impl Link {
             }
             drop(state);
             if self.flushed && self.written == self.output.len() {
+                self.patience.rest();
                 return Ok(None);
             }
+            let before = self.written;
             match self.write(cx) {
-                Poll::Pending => return Ok(None),
+                Poll::Pending if self.written > before => self.patience.rest(),
+                Poll::Pending => {}
                 Poll::Ready(Err(error)) => return Err(reason(shared, &format!("write: {error}"))),
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => continue,
             }
+            let timeout = shared.options.write_timeout;
+            return match self.patience.poll(cx, timeout) {
+                Poll::Pending => Ok(None),
+                Poll::Ready(()) => {
+                    Err(reason(shared, &format!("the server took nothing for {timeout:?}")))
+                }
+            };
         }
     }
 
@@ -188,7 +201,7 @@ impl Link {
         // What does not come in time, or at all, is lost with the server.
         let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
         let mut state = shared.lock();
-        state.session.handle_retired_closed(Instant::now(), retired);
+        state.session.handle_retired_closed(retired);
         let _ = shared.deliver(&mut state);
     }
 

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::address::ServerAddress;
 use super::credentials::Credentials;
+use super::error::DialError;
 use super::receiver::Listener;
 use super::tls::TlsOptions;
 
@@ -17,7 +20,8 @@ pub struct ConnectionOptions {
     pub servers: Vec<ServerAddress>,
     /// Sent to the server as the connection's name.
     pub name: String,
-    /// Answers to requests arrive at `PREFIX.N`.
+    /// Answers to requests arrive at `PREFIX.N`. Two connections with one prefix
+    /// take each other's answers; see [`own_inbox_prefix`].
     pub inbox_prefix: String,
     /// The server keeps this connection's own messages from its subscriptions.
     pub no_echo: bool,
@@ -34,6 +38,9 @@ pub struct ConnectionOptions {
     pub max_reconnects: Option<u32>,
     /// Bounds the TCP connect and the handshake, for each server.
     pub connect_timeout: Duration,
+    /// After so long in which a server has taken none of the bytes that wait for it,
+    /// it is given up.
+    pub write_timeout: Duration,
     /// How often the server is asked whether it still lives.
     pub ping_interval: Duration,
     /// How many such questions may stay unanswered.
@@ -64,6 +71,7 @@ impl ConnectionOptions {
             retry_failed_login: false,
             max_reconnects: None,
             connect_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(60),
             max_pings_out: 2,
             reconnect_wait_max: Duration::from_secs(8),
@@ -72,4 +80,20 @@ impl ConnectionOptions {
             listener: None,
         }
     }
+
+    /// Checks that the files which it names can be used, as each connect does.
+    ///
+    /// # Errors
+    /// With the file that can't be, and why.
+    pub fn check(&self) -> Result<(), DialError> {
+        self.credentials.check()?;
+        Ok(self.tls.check()?)
+    }
+}
+
+/// An inbox prefix for one connection out of one that many may be given:
+/// `PREFIX.TOKEN`, with a token that no other has.
+pub fn own_inbox_prefix(prefix: &str) -> String {
+    let token = Uuid::new_v4().simple().to_string();
+    format!("{prefix}.{}", token.get(..16).unwrap_or(&token))
 }

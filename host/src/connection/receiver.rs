@@ -62,7 +62,7 @@ pub trait Listener: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
-    /// It broke, and why. It reconnects by itself.
+    /// It broke: the address of the server, and why. It reconnects by itself.
     Disconnected(String),
     /// It stands again; the address of the server.
     Reconnected(String),
@@ -72,7 +72,8 @@ pub enum ConnectionEvent {
     LameDuck,
     /// A drain is done.
     Drained,
-    /// It has ended for good, and why.
+    /// It has ended for good, and why; with the address of the server if one was
+    /// the reason.
     Closed(String),
     /// The server refused a publish.
     PublishRefused {

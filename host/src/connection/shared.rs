@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) driver: AtomicWaker,
     /// Signalled when output has been taken away, and when the connection breaks.
     pub(super) room: Notify,
+    /// Signalled when the last subscription has ended.
+    pub(super) unsubscribed: Notify,
     /// Signalled once, when the connection is to end.
     pub(super) finished: Notify,
 }
@@ -90,6 +92,7 @@ impl Shared {
             }),
             driver: AtomicWaker::new(),
             room: Notify::new(),
+            unsubscribed: Notify::new(),
             finished: Notify::new(),
         }
     }
@@ -155,6 +158,7 @@ impl Shared {
                 }
                 if last {
                     state.subscriptions.remove(&sid);
+                    self.note_unsubscribed(state);
                 }
             }
             Event::Reply { id, answer, last } => {
@@ -178,6 +182,7 @@ impl Shared {
                 if let Some(route) = state.subscriptions.remove(&sid) {
                     route.receiver.subscription_ended(route.token, reason);
                 }
+                self.note_unsubscribed(state);
             }
             Event::Stale => return Err(Interruption::Stale),
             Event::ServerError(error) => {
@@ -200,6 +205,13 @@ impl Shared {
         Ok(())
     }
 
+    /// To be called when a subscription is gone.
+    pub(super) fn note_unsubscribed(&self, state: &State) {
+        if state.subscriptions.is_empty() {
+            self.unsubscribed.notify_waiters();
+        }
+    }
+
     pub(super) fn tell(&self, event: &ConnectionEvent) {
         if let Some(listener) = &self.options.listener {
             listener.event(event);
@@ -212,12 +224,17 @@ impl Shared {
         if state.status == ConnectionStatus::Connected {
             state.status = ConnectionStatus::Reconnecting;
         }
+        let reason = match &state.server {
+            Some(server) => format!("{server}: {reason}"),
+            None => reason.to_owned(),
+        };
+        tracing::debug!(name = self.options.name, reason, "disconnected");
         state.session.handle_closed(Instant::now(), unwritten, cut);
         // Nothing that can still arrive here interrupts a transport.
         let _ = self.deliver(&mut state);
         drop(state);
         self.room.notify_waiters();
-        self.tell(&ConnectionEvent::Disconnected(reason.to_owned()));
+        self.tell(&ConnectionEvent::Disconnected(reason));
     }
 
     /// Asks the driver to end the connection. The first reason counts.
@@ -239,8 +256,10 @@ impl Shared {
         let now = Instant::now();
         let retired = state.session.handle_replaced(now, session, farewell);
         let (pong, settled) = oneshot::channel();
-        let ping = state.session.ping(now);
-        state.pings.insert(ping, pong);
+        // Nothing waits at a new server that could be too much.
+        if let Ok(ping) = state.session.ping(now) {
+            state.pings.insert(ping, pong);
+        }
         state.server = Some(server.clone());
         // Nothing of a move interrupts a transport.
         let _ = self.deliver(&mut state);
@@ -262,6 +281,7 @@ impl Shared {
         for (_, route) in std::mem::take(&mut state.subscriptions) {
             route.receiver.subscription_ended(route.token, EndReason::Closed);
         }
+        self.note_unsubscribed(&state);
         state.pings.clear();
         let reason = state.end.clone().unwrap_or_default();
         drop(state);

@@ -73,6 +73,17 @@ pub enum TlsError {
     Name(String),
 }
 
+impl TlsOptions {
+    /// Whether the files can be used.
+    pub(super) fn check(&self) -> Result<(), TlsError> {
+        // Without files there is nothing that could be wrong before it is used.
+        if self.ca_file.is_some() || self.identity.is_some() {
+            client_config(self)?;
+        }
+        Ok(())
+    }
+}
+
 impl TlsError {
     /// The error for bytes that came too early; shows as many as tell what they are.
     pub(super) fn early_data(bytes: &[u8]) -> Self {

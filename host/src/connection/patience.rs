@@ -1,0 +1,27 @@
+//! How long a server may take nothing of what it is to get.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+/// A timer that runs while a write makes no progress. It costs nothing as long as
+/// writes do.
+#[derive(Default)]
+pub(super) struct Patience {
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Something was taken, or nothing waits.
+    pub(super) fn rest(&mut self) {
+        self.timer = None;
+    }
+
+    /// Nothing was taken; ready once that has been so for `longest`.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, longest: Duration) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
+        timer.as_mut().poll(cx)
+    }
+}
