@@ -10,7 +10,7 @@ use super::mailbox::{Event, Mailbox};
 use super::settings::ClientName;
 use crate::connection::{
     Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
-    ServerAddress,
+    ServerAddress, own_inbox_prefix,
 };
 
 /// How long a connection may take to hand over what is left when it ends.
@@ -86,8 +86,10 @@ impl Connections {
         // Two connections with one prefix would take each other's answers, also if
         // one of them is closed by now.
         let is_unique = key.name.is_generated && !self.is_name_used.load(Ordering::Relaxed);
-        let prefix = key.inbox_prefix.clone();
-        let prefix = prefix.unwrap_or_else(|| key.name.inbox_prefix(is_unique));
+        let prefix = match &key.inbox_prefix {
+            Some(prefix) => own_inbox_prefix(prefix),
+            None => key.name.inbox_prefix(is_unique),
+        };
         let mut options = make_options(&key, prefix);
         options.listener = Some(Arc::clone(&events) as Arc<dyn Listener>);
         let inbox_prefix = options.inbox_prefix.as_str().into();

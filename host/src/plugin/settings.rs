@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::mailbox::MailboxLimits;
+use crate::connection::own_inbox_prefix;
 use crate::policy::{Learner, PermissionPlace, Policy};
 use crate::protocol::{
     QueueGroup, SubjectError, SubjectPattern, check_client_name, check_inbox_prefix,
@@ -23,7 +24,8 @@ pub struct PluginSettings {
     pub component: ComponentSource,
     /// Name of its connections.
     pub client_name: ClientName,
-    /// Overrides the prefix that follows from the name.
+    /// Overrides the prefix that follows from the name. Each connection adds a token
+    /// of its own to it.
     pub inbox_prefix: Option<String>,
     /// What it may do.
     pub policy: Policy,
@@ -136,8 +138,7 @@ impl ClientName {
         if is_unique {
             return format!("requests.{}", self.name);
         }
-        let token = Uuid::new_v4().simple().to_string();
-        format!("requests.{}.{}", self.name, token.get(..16).unwrap_or(&token))
+        own_inbox_prefix(&format!("requests.{}", self.name))
     }
 }
 
