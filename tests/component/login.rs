@@ -84,6 +84,35 @@ async fn a_token_is_an_option_a_variable_or_in_the_address() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_command_line_goes_before_the_environment() -> Result<()> {
+    let server = server(USER).await?;
+    let mut program =
+        command(&["pub", "greetings", "hello", "--user", "derek", "--password", "p@ss:w/rd"]);
+    program.env("NATS_URL", format!("nats://wrong:wrong@{}", server.address()));
+    program.env("NATS_TOKEN", "wrong").env("NATS_CREDS", "/nowhere").env("NATS_USER", "wrong");
+    let finished = HostProcess::spawn(program)?.wait().await?;
+    assert!(finished.status.success(), "{:?}", finished.log);
+
+    let mut program = command(&publish(&server.url(), &["--user", "derek"]));
+    program.env("NATS_PASSWORD", "p@ss:w/rd");
+    let finished = HostProcess::spawn(program)?.wait().await?;
+    assert!(finished.status.success(), "{:?}", finished.log);
+    Ok(())
+}
+
+#[tokio::test]
+async fn logins_that_are_half_or_two_are_told_before_connecting() -> Result<()> {
+    let nobody = publish("127.0.0.1:1", &[]);
+    let refused = |finished: Finished| told(&finished, 2);
+    let error = refused(run_to_end(&[&nobody[..], &["--user", "derek"]].concat()).await?)?;
+    assert_has(&error, &["--user", "--password"]);
+    let both = [("NATS_TOKEN", "one"), ("NATS_CREDS", "/nowhere")];
+    let error = refused(publish_with("127.0.0.1:1", &both).await?)?;
+    assert_has(&error, &["NATS_TOKEN", "NATS_CREDS"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_variable_that_is_empty_counts_as_none() -> Result<()> {
     let server = server(TOKEN).await?;
     let empty = ["NATS_USER", "NATS_PASSWORD", "NATS_NKEY", "NATS_CREDS", "NATS_CA", "NATS_CERT"];
@@ -220,7 +249,7 @@ async fn a_credentials_file_of_no_use_is_named() -> Result<()> {
         if content.is_none() {
             drop(folder);
         }
-        let error = failure(4, &publish(&server.url(), &["--creds", text(&path)?])).await?;
+        let error = failure(2, &publish(&server.url(), &["--creds", text(&path)?])).await?;
         assert_has(&error, &["credentials file", text(&path)?, reason]);
     }
     Ok(())

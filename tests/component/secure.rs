@@ -264,7 +264,7 @@ async fn a_file_that_is_of_no_use_is_named() -> Result<()> {
         (vec!["--tls-ca", ca, "--tls-cert", missing, "--tls-key", key], missing),
         (vec!["--tls-ca", ca, "--tls-cert", ca, "--tls-key", ca], ca),
     ] {
-        let error = failure(4, &publish(&url, &arguments)).await?;
+        let error = failure(2, &publish(&url, &arguments)).await?;
         assert_has(&error, &["TLS file", named]);
     }
     Ok(())

@@ -6,6 +6,7 @@ mod embedded;
 mod exit;
 mod inspect;
 mod learning;
+mod login;
 mod messages;
 mod permissions;
 mod publish;

@@ -9,8 +9,12 @@ use clap::{Arg, Args};
 
 use super::embedded::Embedded;
 use super::exit::Failure;
-use crate::connection::{self, Client, ConnectionOptions, Credentials};
+use super::login::{LoginArguments, variable};
+use crate::connection::{self, Client, ConnectionOptions, ServerAddress, own_inbox_prefix};
 use crate::protocol::check_inbox_prefix;
+
+/// Where NATS is if nobody says.
+const DEFAULT_SERVER: &str = "localhost:4222";
 
 /// Where NATS is, and how to get in.
 #[derive(Debug, Args)]
@@ -19,15 +23,9 @@ pub(super) struct ServerArguments {
     /// Server addresses, such as `localhost`, `nats://user:pass@host:4222`,
     /// `tls://host` or `[::1]:4222`, separated by commas; or `embedded` to start
     /// a real nats-server on a free port, for as long as this runs.
-    #[arg(
-        short,
-        long,
-        env = "NATS_URL",
-        default_value = "localhost:4222",
-        value_name = "URL[,URL]",
-        hide_env_values = true
-    )]
-    server: String,
+    /// [env: NATS_URL] [default: localhost:4222]
+    #[arg(short, long, value_name = "URL[,URL]")]
+    server: Option<String>,
 
     /// Try the servers in the order given instead of a random one.
     #[arg(long)]
@@ -41,46 +39,6 @@ pub(super) struct ServerArguments {
 
     #[command(flatten)]
     behaviour: BehaviourArguments,
-}
-
-/// How to log in.
-#[derive(Debug, Args)]
-struct LoginArguments {
-    /// User name; with --password.
-    #[arg(
-        long,
-        env = "NATS_USER",
-        hide_env_values = true,
-        requires = "password",
-        value_name = "NAME"
-    )]
-    user: Option<String>,
-
-    /// Password; with --user.
-    #[arg(long, env = "NATS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    password: Option<String>,
-
-    /// Token.
-    #[arg(
-        long,
-        env = "NATS_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN",
-        conflicts_with = "user"
-    )]
-    token: Option<String>,
-
-    /// File with an nkey seed.
-    #[arg(long, env = "NATS_NKEY", value_name = "FILE", conflicts_with_all = ["user", "token"])]
-    nkey: Option<PathBuf>,
-
-    /// File with a JWT and its nkey seed; read anew at each connect.
-    #[arg(long, env = "NATS_CREDS", value_name = "FILE", conflicts_with_all = ["user", "token", "nkey"])]
-    creds: Option<PathBuf>,
-
-    /// Go on trying a server that has refused the login twice.
-    #[arg(long)]
-    retry_failed_login: bool,
 }
 
 /// How to encrypt.
@@ -110,8 +68,9 @@ struct TlsArguments {
 /// How a connection behaves once it is made, and when it breaks.
 #[derive(Debug, Args)]
 struct BehaviourArguments {
-    /// Answers to requests arrive at PREFIX.N. Default: `requests.NAME`, with a
-    /// token of its own if the name was chosen.
+    /// Answers to requests arrive at PREFIX.TOKEN.N, with a token that each
+    /// connection makes up. Default: `requests.NAME.N`, or `requests.NAME.TOKEN.N`
+    /// if the name was chosen.
     #[arg(long, value_name = "PREFIX")]
     inbox_prefix: Option<String>,
 
@@ -163,24 +122,39 @@ impl ServerArguments {
 
     /// Checks the arguments; starts the embedded server if that is wanted.
     pub(super) async fn open(&self) -> Result<Servers, Failure> {
-        let embedded = if self.server == "embedded" {
+        let server = self.server()?;
+        let embedded = if server == "embedded" {
             let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
             tracing::info!(server = %embedded.address(), "embedded nats-server");
             Some(embedded)
         } else {
             None
         };
-        let addresses = match &embedded {
+        let mut addresses = match &embedded {
             Some(embedded) => vec![embedded.address().clone()],
-            None => connection::parse_list(&self.server)
-                .map_err(|error| Failure::Usage(error.into()))?,
+            None => {
+                connection::parse_list(&server).map_err(|error| Failure::Usage(error.into()))?
+            }
         };
+        if self.login.is_given() && self.server.is_none() {
+            // The command line goes before the environment.
+            addresses.iter_mut().for_each(ServerAddress::forget_login);
+        }
         let mut options = ConnectionOptions::new(addresses, uuid::Uuid::new_v4().to_string());
         options.keep_order = self.no_randomize;
-        self.login.apply(&mut options);
+        options.credentials = self.login.credentials()?;
+        options.retry_failed_login = self.login.retry_failed_login;
         self.tls.apply(&mut options);
         self.behaviour.apply(&mut options)?;
+        options.check().map_err(|error| Failure::Usage(error.into()))?;
         Ok(Servers { options, _embedded: embedded })
+    }
+
+    fn server(&self) -> Result<String, Failure> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        Ok(variable("NATS_URL")?.unwrap_or_else(|| DEFAULT_SERVER.to_owned()))
     }
 
     /// Connects under a random name; for commands that are clients themselves.
@@ -188,24 +162,6 @@ impl ServerArguments {
         let servers = self.open().await?;
         let client = Client::connect(servers.options.clone()).await?;
         Ok((client, servers))
-    }
-}
-
-impl LoginArguments {
-    fn apply(&self, options: &mut ConnectionOptions) {
-        options.retry_failed_login = self.retry_failed_login;
-        options.credentials = if let Some(path) = &self.creds {
-            Credentials::File(path.clone())
-        } else if let Some(path) = &self.nkey {
-            Credentials::NkeyFile(path.clone())
-        } else if let Some(token) = &self.token {
-            Credentials::Token(token.clone())
-        } else if let Some(name) = &self.user {
-            let password = self.password.clone().unwrap_or_default();
-            Credentials::User { name: name.clone(), password }
-        } else {
-            Credentials::None
-        };
     }
 }
 
@@ -222,7 +178,7 @@ impl BehaviourArguments {
     fn apply(&self, options: &mut ConnectionOptions) -> Result<(), Failure> {
         if let Some(prefix) = &self.inbox_prefix {
             check_inbox_prefix(prefix).map_err(|error| Failure::Usage(error.into()))?;
-            options.inbox_prefix.clone_from(prefix);
+            options.inbox_prefix = own_inbox_prefix(prefix);
         }
         for (name, time) in
             [("connect-timeout", self.connect_timeout), ("ping-interval", self.ping_interval)]
