@@ -3,6 +3,7 @@
 //! refuses is in `reliability_refusals`.
 
 mod harness;
+mod native;
 mod patient;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -10,7 +11,9 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context, Result, ensure};
 use async_nats::RequestErrorKind;
 use futures_util::future::try_join_all;
+use harness::asking::echo;
 use harness::{Scene, listen, next, next_text, round_trip, run_until_ready};
+use native::Native;
 use patient::{NAME, Patient};
 use serde_json::{Value, json};
 use test_support::{Mode, NatsServer, Proxy, eventually};
@@ -145,6 +148,49 @@ async fn an_unsubscribe_made_while_down_holds() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_connection_without_echo_stays_so_after_a_cut() -> Result<()> {
+    let patient = Patient::new().await?;
+    let url = patient.proxy.url();
+    let connect = json!({ "op": "connect", "server": url, "name": "quiet", "no_echo": true });
+    let quiet = patient.probe.obey(connect).await?;
+    let addressed = |mut command: Value| {
+        command["client"] = quiet.clone();
+        patient.probe.obey(command)
+    };
+    let sid = addressed(json!({ "op": "subscribe", "subject": "talk" })).await?;
+    let sid = sid.as_u64().context("the sid is no number")?;
+    addressed(json!({ "op": "flush", "timeout_ms": 5000 })).await?;
+    patient.take_down().await?;
+    patient.bring_back().await?;
+    patient.scene.server.wait_for_subscriptions("quiet", &["talk"]).await?;
+    addressed(json!({ "op": "publish", "subject": "talk", "payload": "own" })).await?;
+    addressed(json!({ "op": "flush", "timeout_ms": 5000 })).await?;
+    patient.scene.client.publish("talk", "other".into()).await?;
+    let seen = patient.probe.wait_until_seen(sid, 1).await?;
+    assert_eq!((&seen["count"], &seen["last"][0]["payload"]), (&json!(1), &json!("other")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_find_their_answers_again_after_a_cut() -> Result<()> {
+    let patient = Patient::new().await?;
+    echo(&patient.scene.client, "service").await?;
+    for time in 1..=3 {
+        let payload = format!("question {time}");
+        let ask = json!({ "op": "request_and_wait", "subject": "service", "payload": payload });
+        let answers = patient.obey(ask).await?;
+        assert_eq!(answers[0]["payload"], payload);
+        assert_eq!(answers.as_array().map(Vec::len), Some(1));
+        patient.proxy.reset();
+        patient.wait_for_event("reconnected", time).await?;
+    }
+    let mut left = subscriptions(&patient.scene.server, NAME).await?.into_iter();
+    let inbox = left.next().context("no inbox")?.0;
+    ensure!(inbox.starts_with("requests.") && left.next().is_none(), "{inbox}");
+    Ok(())
+}
+
 // Messages
 
 #[tokio::test]
@@ -262,6 +308,66 @@ async fn past_the_bound_a_publish_while_down_is_refused_and_nothing_is_lost() ->
     }
     assert_eq!(next_text(&mut down).await?, "again");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_that_floods_without_a_server_takes_no_memory_without_end() -> Result<()> {
+    const MOST: u64 = 64 << 20;
+    let server = NatsServer::start().await?;
+    let proxy = Proxy::start(server.address()).await?;
+    let args = ["-A", "--reconnect-wait-max", "50ms"];
+    let host = run_until_ready(&proxy.url(), &["flood"], &args).await?;
+    let listener = Native::connect(&server.url(), "listener", |_| {}).await?;
+    let mut flood = listener.subscribe("flood.out")?;
+    listener.flush().await?;
+    let begin = host.resident_bytes()?;
+    for _ in 0..5 {
+        // More than it can send before the cut; it ends where it is refused.
+        listener.publish("flood.go", u64::MAX.to_string().as_bytes()).await?;
+        flood.text().await?;
+        let lines = host.log().count();
+        proxy.set(Mode::Refuse);
+        proxy.reset();
+        let lost = |line: &str| line.contains("\"disconnected").then_some(());
+        host.log().wait_from(lines, "the cut to be noticed", lost).await?;
+        let grown = host.resident_bytes()?.saturating_sub(begin);
+        ensure!(grown < MOST, "{grown} bytes more than in the beginning");
+
+        let lines = host.log().count();
+        proxy.set(Mode::Pass);
+        let back = |line: &str| line.contains("\"reconnected\"").then_some(());
+        host.log().wait_from(lines, "the connection to be back", back).await?;
+        // What waited comes behind what had been sent, until the next flood.
+        listener.publish("flood.go", b"1").await?;
+        let mut last = 0;
+        loop {
+            let number: u64 = flood.text().await?.parse()?;
+            if number == 0 {
+                break;
+            }
+            ensure!(number > last, "{number} came after {last}");
+            last = number;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_drain_while_down_loses_nothing_and_is_told() -> Result<()> {
+    let patient = Patient::new().await?;
+    patient.subscribe("news", None).await?;
+    let mut down = listen(&patient.scene.client, "down").await?;
+    patient.take_down().await?;
+    for number in 0..10 {
+        patient.publish("down", &number.to_string()).await?;
+    }
+    patient.obey(json!({ "op": "drain" })).await?;
+    patient.proxy.set(Mode::Pass);
+    for number in 0..10 {
+        assert_eq!(next_text(&mut down).await?, number.to_string());
+    }
+    patient.wait_for_event("drained", 1).await?;
+    patient.wait_for_event("closed", 1).await.map(drop)
 }
 
 #[tokio::test]
@@ -408,7 +514,7 @@ async fn a_server_that_keeps_silent_is_left_although_the_plugin_publishes() -> R
     next(&mut ticks).await?;
     patient.proxy.set(Mode::Blackhole);
     let reason = patient.wait_for_event("disconnected", 1).await?;
-    assert_eq!(reason, "the server does not answer");
+    assert_eq!(reason, format!("127.0.0.1:{}: the server does not answer", patient.proxy.port()));
     patient.proxy.set(Mode::Pass);
     patient.wait_for_event("reconnected", 1).await?;
     next(&mut ticks).await?;

@@ -2,7 +2,7 @@
 //! gone, or about to go. And more than one host.
 
 mod harness;
-mod patient;
+mod native;
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,9 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{FutureExt, StreamExt, future::try_join_all};
 use harness::{Probe, Scene, round_trip, run, run_until_ready};
+use native::Native;
 use serde_json::{Value, json};
+use simple_nats::connection::ConnectionEvent;
 use test_support::{FakeServer, INFO, Mode, NatsServer, Proxy, Signal, eventually};
 
 /// The servers of a cluster, each of which knows all the others.
@@ -25,7 +27,13 @@ async fn cluster(size: usize, config: &str) -> Result<Vec<NatsServer>> {
         servers.push(builder().join(&first)?.start().await?);
     }
     servers.insert(0, first);
-    for server in &servers {
+    wait_until_complete(&servers).await?;
+    Ok(servers)
+}
+
+/// Waits until each server knows all the others.
+async fn wait_until_complete(servers: &[NatsServer]) -> Result<()> {
+    for server in servers {
         eventually("the cluster to be complete", async || {
             let page = server.monitor("/routez").await?;
             let routes = page.get("routes").and_then(Value::as_array);
@@ -34,11 +42,11 @@ async fn cluster(size: usize, config: &str) -> Result<Vec<NatsServer>> {
                 .flatten()
                 .filter_map(|route| route.get("remote_id").and_then(Value::as_str))
                 .collect();
-            Ok((others.len() == size - 1).then_some(()))
+            Ok((others.len() == servers.len() - 1).then_some(()))
         })
         .await?;
     }
-    Ok(servers)
+    Ok(())
 }
 
 // Which server
@@ -186,6 +194,60 @@ async fn no_request_fails_while_a_plugin_leaves_a_server_that_shuts_down() -> Re
     };
     tokio::try_join!(try_join_all((0..4).map(ask)), script)?;
     assert_eq!(far.accepted(), 1, "it went the long way");
+    let log = host.log().so_far();
+    ensure!(!log.iter().any(|line| line.contains("\"disconnected")), "{log:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_request_fails_while_a_whole_cluster_is_replaced_server_by_server() -> Result<()> {
+    let config = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"\n";
+    let mut servers = cluster(3, config).await?;
+    let urls: Vec<_> = servers.iter().map(NatsServer::url).collect();
+    let host = run_until_ready(&urls.join(","), &["echo"], &["-A", "--name", "mover"]).await?;
+    let asker = Native::connect(&urls.join(","), "asker", |_| {}).await?;
+    let timeout = Duration::from_secs(10);
+    eventually("the servers to know of the plugin", async || {
+        Ok(asker.request("echo", b"", timeout).await?.ok())
+    })
+    .await?;
+
+    let (done, answered) = (AtomicBool::new(false), AtomicU64::new(0));
+    let ask = async |number: u64| {
+        while !done.load(Ordering::Relaxed) {
+            let text = format!("{number}.{}", answered.load(Ordering::Relaxed));
+            let answer = asker.request("echo", text.as_bytes(), timeout).await?;
+            let answer = answer.with_context(|| format!("request {text}"))?;
+            ensure!(answer.payload() == text.as_bytes(), "{text} was answered {answer:?}");
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+        anyhow::Ok(())
+    };
+    let script = async {
+        for index in 0..servers.len() {
+            let enough = answered.load(Ordering::Relaxed) + 200;
+            eventually("answers", async || {
+                Ok((answered.load(Ordering::Relaxed) >= enough).then_some(()))
+            })
+            .await?;
+            let leaving = &mut servers[index];
+            leaving.signal(Signal::USR2)?;
+            for name in ["mover", "asker"] {
+                eventually(&format!("{name} to leave server {index}"), async || {
+                    Ok(leaving.connection(name).await?.is_none().then_some(()))
+                })
+                .await?;
+            }
+            leaving.restart().await?;
+            wait_until_complete(&servers).await?;
+        }
+        done.store(true, Ordering::Relaxed);
+        anyhow::Ok(())
+    };
+    tokio::try_join!(try_join_all((0..4).map(ask)), script)?;
+    let disconnected = |event: &_| matches!(event, ConnectionEvent::Disconnected(_));
+    assert_eq!(asker.log.count(disconnected), 0);
+    ensure!(asker.log.count(|event| *event == ConnectionEvent::LameDuck) > 0, "nothing moved");
     let log = host.log().so_far();
     ensure!(!log.iter().any(|line| line.contains("\"disconnected")), "{log:#?}");
     Ok(())

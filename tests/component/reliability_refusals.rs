@@ -49,6 +49,13 @@ async fn a_subscription_that_the_server_refuses_ends_and_no_other() -> Result<()
     patient.scene.client.publish("open", "".into()).await?;
     patient.probe.wait_until_seen(open, 1).await?;
     assert_eq!(connection_id(&patient.scene.server, NAME).await?, cid);
+
+    // Nor are they asked for again.
+    patient.proxy.reset();
+    patient.wait_for_event("reconnected", 1).await?;
+    patient.flush().await?;
+    patient.scene.server.wait_for_subscriptions(NAME, &["open"]).await?;
+    assert_eq!(patient.events("subscription-ended").await?.len(), 2);
     Ok(())
 }
 

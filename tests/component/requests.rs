@@ -3,6 +3,7 @@
 
 mod harness;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -60,18 +61,27 @@ async fn answers_to_a_chosen_name_arrive_behind_a_token_of_its_own() -> Result<(
 }
 
 #[tokio::test]
-async fn an_inbox_prefix_replaces_name_and_token() -> Result<()> {
+async fn an_inbox_prefix_replaces_the_name_and_each_connection_adds_a_token() -> Result<()> {
     let args = ["-A", "--name", "caller", "--inbox-prefix", "_INBOX.mine"];
     let scene = Scene::with(&["probe"], &args).await?;
     let probe = scene.probe();
     let mut questions = listen(&scene.client, "service").await?;
-    send(&probe, "service", json!({})).await?;
-    assert_eq!(inbox(&next(&mut questions).await?)?, "_INBOX.mine.1");
-
-    let connect = json!({ "op": "connect", "prefix": "answers" });
-    let index = probe.obey(connect).await?;
-    send(&probe, "service", json!({ "client": index })).await?;
-    assert_eq!(inbox(&next(&mut questions).await?)?, "answers.1");
+    let connect = |options: Value| probe.obey(options);
+    let same = json!({ "op": "connect", "name": "other" });
+    let own = json!({ "op": "connect", "prefix": "answers" });
+    let mut tokens = BTreeSet::new();
+    for (client, prefix) in [
+        (json!(0), "_INBOX.mine"),
+        (connect(same).await?, "_INBOX.mine"),
+        (connect(own).await?, "answers"),
+    ] {
+        send(&probe, "service", json!({ "client": client })).await?;
+        let inbox = inbox(&next(&mut questions).await?)?;
+        let rest = inbox.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+        let (token, number) = rest.and_then(|rest| rest.split_once('.')).context(inbox.clone())?;
+        assert_eq!(number, "1");
+        assert!(tokens.insert(token.to_owned()), "{token} is used twice");
+    }
     Ok(())
 }
 
@@ -434,7 +444,9 @@ async fn ten_thousand_requests_at_once_share_one_subscription() -> Result<()> {
     let is_reply = |subject: &str| subject.starts_with("_INBOX.");
     let mut own: Vec<_> = subjects.into_iter().filter(|(subject, _)| !is_reply(subject)).collect();
     own.sort_unstable();
-    assert_eq!(own, [("answers.*", u64::from(REQUESTS)), ("requester.go", 1)]);
+    let [(inbox, answers), (go, orders)] = own[..] else { anyhow::bail!("{own:?}") };
+    assert!(inbox.starts_with("answers.") && inbox.ends_with(".*"), "{inbox}");
+    assert_eq!((answers, go, orders), (u64::from(REQUESTS), "requester.go", 1));
     Ok(())
 }
 
@@ -466,10 +478,18 @@ async fn many_requests_to_nobody_all_fail() -> Result<()> {
 
 #[tokio::test]
 async fn hosts_with_one_chosen_name_do_not_take_each_others_answers() -> Result<()> {
+    do_not_take_each_others_answers(&["-A", "--name", "twin"]).await
+}
+
+#[tokio::test]
+async fn hosts_with_one_inbox_prefix_do_not_take_each_others_answers() -> Result<()> {
+    do_not_take_each_others_answers(&["-A", "--inbox-prefix", "_INBOX"]).await
+}
+
+async fn do_not_take_each_others_answers(args: &[&str]) -> Result<()> {
     const REQUESTS: u32 = 2_000;
-    let args = ["-A", "--name", "twin"];
-    let scene = Scene::with(&["requester"], &args).await?;
-    let _twin = run_until_ready(&scene.server.url(), &["requester"], &args).await?;
+    let scene = Scene::with(&["requester"], args).await?;
+    let _twin = run_until_ready(&scene.server.url(), &["requester"], args).await?;
     echo(&scene.client, "service").await?;
     let mut reports = listen(&scene.client, "reports").await?;
     let order = json!({ "n": REQUESTS, "subject": "service" }).to_string();

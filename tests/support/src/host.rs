@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, path::Path, process::ExitStatus};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -86,6 +86,21 @@ impl HostProcess {
     /// Its process id.
     pub fn pid(&self) -> Result<u32> {
         self.process.pid()
+    }
+
+    /// How much memory it has resident, as Linux counts it.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.pid()?);
+        let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        Ok(kibibytes.context("no VmRSS")?.parse::<u64>()? * 1024)
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        let path = format!("/proc/{}/fd", self.pid()?);
+        Ok(std::fs::read_dir(&path).with_context(|| format!("read {path}"))?.count())
     }
 
     /// Sends a signal.
