@@ -59,6 +59,18 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) ->
     steps.run("test", test.args(args))
 }
 
+/// The test of random faults, for longer than the tests have time for.
+pub(crate) fn soak(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result<()> {
+    let server = setup::run(workspace, steps)?;
+    guests::run(workspace, steps)?;
+    let mut soak = workspace.cargo("test");
+    soak.args(["--locked", "--package", "simple-nats", "--test", "soak", "--", "--nocapture"])
+        .env("SOAK_SECONDS", seconds)
+        .env("NATS_SERVER_BIN", server)
+        .env("SIMPLE_NATS_GUESTS", workspace.guests());
+    steps.run("soak", &mut soak)
+}
+
 /// The benchmarks.
 pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let server = setup::run(workspace, steps)?;

@@ -36,6 +36,9 @@ usage: cargo xtask COMMAND
   doc           the documentation, private items included, warnings are errors
   ci            everything that must pass: fmt --check, lint, doc, deny, test
   bench [ARGS]  the benchmarks; ARGS go to them
+  soak [SECONDS]
+                random faults for so long (600 unless told otherwise), and what
+                must hold meanwhile; SOAK_SEED repeats those of an earlier run
   fuzz [TARGET] [SECONDS]
                 fuzz one target, or each, for so long; needs a nightly compiler
                 and cargo-fuzz
@@ -71,6 +74,8 @@ fn run(args: &[String]) -> Result<()> {
         ("doc", []) => checks::document(&workspace, &mut steps)?,
         ("ci", []) => checks::ci(&workspace, &mut steps)?,
         ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
+        ("soak", []) => checks::soak(&workspace, &mut steps, "600")?,
+        ("soak", [seconds]) => checks::soak(&workspace, &mut steps, seconds)?,
         ("fuzz", rest) => fuzz::run(&workspace, &mut steps, rest)?,
         ("help" | "--help" | "-h", _) => println!("{USAGE}"),
         _ => bail!("unknown command: {}\n\n{USAGE}", args.join(" ")),
