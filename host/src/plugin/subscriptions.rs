@@ -95,29 +95,40 @@ impl Subscription {
             members.mailboxes.is_empty()
         };
         if deserted {
-            self.end(None);
+            // Without a maximum nothing is added to what waits for the server.
+            let _ = self.end(None);
         }
         mailbox.discard(|incoming| incoming.sid == self.sid);
     }
 
     /// Ends it after so many deliveries since it began; at once, if there were
     /// as many.
-    pub(super) fn end_after(&self, max: u64) {
-        if self.end(Some(max)) {
+    ///
+    /// # Errors
+    /// If the server has taken nothing for long.
+    pub(super) fn end_after(&self, max: u64) -> Result<(), SessionError> {
+        if self.end(Some(max))? {
             let arrived = self.arrived.load(Ordering::Relaxed);
             let reason = format!("it has had its maximum: {arrived} messages of {max}");
             self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
         }
+        Ok(())
     }
 
-    fn end(&self, max: Option<u64>) -> bool {
-        let Some(remote) = *self.remote.lock() else { return false };
-        // An error says that it has ended already; then everybody was told.
-        let ended = self.client.unsubscribe(remote, max).unwrap_or(false);
-        if ended {
-            self.ended.store(true, Ordering::Relaxed);
+    /// Answers whether it has ended with this call.
+    fn end(&self, max: Option<u64>) -> Result<bool, SessionError> {
+        let Some(remote) = *self.remote.lock() else { return Ok(false) };
+        match self.client.unsubscribe(remote, max) {
+            Ok(ended) => {
+                if ended {
+                    self.ended.store(true, Ordering::Relaxed);
+                }
+                Ok(ended)
+            }
+            Err(error @ SessionError::BufferFull { .. }) => Err(error),
+            // The others say that it has ended already; then everybody was told.
+            Err(_) => Ok(false),
         }
-        ended
     }
 
     /// Ends it at the server; what was sent before is still delivered.

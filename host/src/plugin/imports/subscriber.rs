@@ -42,7 +42,7 @@ impl Host for State {
                 subscription.leave(&self.mailbox);
                 self.subscriptions.remove(&sid);
             }
-            Some(max) => subscription.end_after(max),
+            Some(max) => subscription.end_after(max)?,
         }
         Ok(())
     }
