@@ -9,8 +9,19 @@
 //!    `connection`.
 //!
 //! [`config`] reads from a file what the plugins of a host are and may do;
-//! [`cli`] and [`telemetry`] only assemble them into the program `simple-nats`.
+//! [`admin`] shows a host to its operators over HTTP; [`cli`] and [`telemetry`]
+//! only assemble them into the program `simple-nats`.
+//!
+//! # As a library
+//!
+//! A [`Host`](plugin::Host) takes plugins, while it runs, and an
+//! [`Observer`](plugin::Observer) learns what happens to them:
+//!
+//! ```ignore
+#![doc = include_str!("../examples/embed.rs")]
+//! ```
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod connection;

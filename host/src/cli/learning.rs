@@ -12,8 +12,11 @@ pub(super) struct Learning(Vec<(String, Arc<Learner>)>);
 impl Learning {
     /// Lets a plugin do everything, and remembers it.
     pub(super) fn watch(&mut self, settings: &mut PluginSettings) {
-        let learner = Arc::new(Learner::default());
-        self.0.push((settings.name.clone(), Arc::clone(&learner)));
+        let known = self.0.iter().find(|(name, _)| *name == settings.name);
+        let learner = known.map(|(_, learner)| Arc::clone(learner)).unwrap_or_default();
+        if known.is_none() {
+            self.0.push((settings.name.clone(), Arc::clone(&learner)));
+        }
         // What is allowed already would not be learned.
         settings.policy = Policy::deny_all();
         settings.learner = Some(learner);

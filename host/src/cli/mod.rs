@@ -1,6 +1,7 @@
 //! The command line: one file for each command. Assembles the layers and knows
 //! nothing that they don't.
 
+mod admin;
 mod check;
 mod embedded;
 mod exit;
@@ -8,7 +9,9 @@ mod inspect;
 mod learning;
 mod login;
 mod messages;
+mod operate;
 mod permissions;
+mod ps;
 mod publish;
 mod request;
 mod run;
@@ -18,6 +21,7 @@ mod serving;
 mod signals;
 mod subscribe;
 mod up;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -75,6 +79,13 @@ enum Command {
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
     Request(request::Request),
+    Ps(ps::Ps),
+    /// Let a new version of a plugin take over from the one that runs.
+    Reload(operate::Operate),
+    /// Replace the instances of a plugin by fresh ones.
+    Restart(operate::Operate),
+    /// Let a plugin work off what it has, and end.
+    Drain(operate::Operate),
 }
 
 /// Does what the command line says.
@@ -96,6 +107,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Request(request) => request.run().await,
+            Command::Ps(ps) => ps.run(),
+            Command::Reload(operate) => operate.run("reload"),
+            Command::Restart(operate) => operate.run("restart"),
+            Command::Drain(operate) => operate.run("drain"),
         }
     });
     // Work that nobody waits for any more must not hold up the exit.

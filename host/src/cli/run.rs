@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
 
+use super::admin::AdminArguments;
 use super::exit::Failure;
 use super::learning::Learning;
 use super::permissions::Permissions;
 use super::server::{ServerArguments, Servers};
-use super::serving::Serving;
+use super::serving::{Change, Serving};
 use super::signals::Stops;
 use crate::plugin::{
-    ClientName, CompileCache, ComponentSource, Host, HostOptions, HostSubscription, Kind,
-    PluginSettings, Program,
+    ClientName, CompileCache, ComponentSource, Host, HostOptions, HostSubscription, InstanceCount,
+    Kind, PluginSettings, Program,
 };
 use crate::policy::Policy;
 
@@ -48,9 +50,10 @@ pub(super) struct Run {
     #[arg(long = "subscribe", value_name = "SUBJECT[|QUEUE-GROUP]")]
     subscriptions: Vec<HostSubscription>,
 
-    /// Instances of each plugin that serve at once.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    instances: u16,
+    /// Instances of each plugin that serve at once: a number, or bounds within
+    /// which it follows the work; `auto` is 1..8.
+    #[arg(long, default_value_t, value_name = "N | MIN..MAX | auto")]
+    instances: InstanceCount,
 
     /// Environment variable that the component sees; repeatable.
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_variable)]
@@ -64,6 +67,10 @@ pub(super) struct Run {
     #[arg(long)]
     no_compile_cache: bool,
 
+    /// Reload a plugin when its component changes.
+    #[arg(long)]
+    watch: bool,
+
     /// Arguments of a command.
     #[arg(last = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
@@ -71,6 +78,9 @@ pub(super) struct Run {
     // Their headings hold for all that follows, so they come last.
     #[command(flatten)]
     permissions: Permissions,
+
+    #[command(flatten)]
+    admin: AdminArguments,
 
     #[command(flatten)]
     server: ServerArguments,
@@ -83,16 +93,19 @@ impl Run {
             options.compile_cache = CompileCache::Off;
         }
         let policy = self.permissions.policy()?;
-        let host = Host::new(&options)?;
+        let host = Arc::new(Host::new(&options)?);
         // Everything that can be refused is refused before the first connection.
         let mut programs = Vec::new();
         let mut learning = Learning::default();
+        let mut names = Vec::new();
         for path in &self.components {
-            let mut settings = self.settings(path, &policy);
+            let name = unique_name(path, &names);
+            let mut settings = self.settings(&name, path, &policy);
             if self.permissions.learn {
                 learning.watch(&mut settings);
             }
             programs.push(host.load(settings).await?);
+            names.push(name);
         }
         let commands = programs.iter().filter(|program| program.kind() == Kind::Command).count();
         if commands > 0 && programs.len() > 1 {
@@ -107,7 +120,7 @@ impl Run {
         let stops = Stops::new()?;
         let servers = self.server.open().await?;
         let outcome = if commands == 0 {
-            self.serve(programs, &servers, stops).await
+            self.serve(host, programs, &servers, stops).await
         } else {
             self.execute(programs, &servers, stops).await
         };
@@ -115,16 +128,15 @@ impl Run {
         outcome
     }
 
-    fn settings(&self, path: &Path, policy: &Policy) -> PluginSettings {
-        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-        let mut settings = PluginSettings::new(stem, ComponentSource::File(path.to_owned()));
+    fn settings(&self, name: &str, path: &Path, policy: &Policy) -> PluginSettings {
+        let mut settings = PluginSettings::new(name, ComponentSource::File(path.to_owned()));
         if let Some(name) = &self.name {
             settings.client_name = ClientName::chosen(name.as_str());
         }
         settings.inbox_prefix = self.server.inbox_prefix().map(str::to_owned);
         settings.policy = policy.clone();
         settings.subscriptions = self.subscriptions.clone();
-        settings.instances = self.instances.into();
+        settings.instances = self.instances;
         settings.environment = self.environment.clone();
         settings.arguments = self.arguments.clone();
         settings
@@ -132,17 +144,24 @@ impl Run {
 
     async fn serve(
         &self,
+        host: Arc<Host>,
         programs: Vec<Program>,
         servers: &Servers,
         mut stops: Stops,
     ) -> Result<ExitCode, Failure> {
-        let mut serving = Serving::default();
+        let watched = if self.watch { self.components.clone() } else { Vec::new() };
+        let mut serving = Serving::open(host, &self.admin, watched).await?;
         let serve = async {
             for program in programs {
-                serving.start(program, servers.options.clone()).await?;
+                program.start(servers.options.clone()).await?;
             }
-            serving.wait_until_given_up().await;
-            Ok(false)
+            loop {
+                match serving.next().await {
+                    Change::GivenUp => return Ok(false),
+                    Change::ReloadAsked => serving.reload(|_| true).await,
+                    Change::Files(files) => serving.reload(|file| files.contains(file)).await,
+                }
+            }
         };
         let outcome = tokio::select! {
             outcome = serve => outcome,
@@ -172,6 +191,14 @@ impl Run {
         let code = program.run(servers.options.clone(), stop, self.stop_timeout).await?;
         Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
     }
+}
+
+/// A plugin is called after its file; the second of one name gets a number.
+fn unique_name(path: &Path, taken: &[String]) -> String {
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+    let numbered = (2..).map(|number| format!("{stem}-{number}"));
+    let mut names = std::iter::once(stem.clone()).chain(numbered);
+    names.find(|name| !taken.contains(name)).unwrap_or(stem)
 }
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {

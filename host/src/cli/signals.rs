@@ -1,8 +1,23 @@
-//! Being asked to stop.
+//! Being asked to stop, or to reload.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Takes SIGHUP, which ends the process by itself until then.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Misses none that comes after this call.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for one.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
 
 /// Takes SIGTERM and Ctrl-C, which end the process by themselves until then.
 pub(super) struct Stops {

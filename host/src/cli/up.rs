@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::admin::AdminArguments;
 use super::exit::Failure;
 use super::learning::Learning;
 use super::server::{ServerArguments, Servers};
-use super::serving::Serving;
+use super::serving::{Change, Serving};
 use super::signals::Stops;
 use crate::config::{Manifest, PlannedConnection, PlannedPlugin};
-use crate::plugin::{CompileCache, Host, HostOptions, StartError};
+use crate::connection::ConnectionOptions;
+use crate::plugin::{CompileCache, ComponentSource, Host, HostOptions};
 
 /// Run the plugins of a manifest until Ctrl-C.
 ///
@@ -43,6 +46,13 @@ pub(super) struct Up {
     #[arg(long)]
     learn: bool,
 
+    /// Reload plugins when the manifest or their components change.
+    #[arg(long)]
+    watch: bool,
+
+    #[command(flatten)]
+    admin: AdminArguments,
+
     // Its headings hold for all that follows, so it comes last.
     #[command(flatten)]
     server: ServerArguments,
@@ -55,23 +65,32 @@ impl Up {
         if self.no_compile_cache {
             options.compile_cache = CompileCache::Off;
         }
-        let host = Host::new(&options)?;
+        let host = Arc::new(Host::new(&options)?);
         let mut stops = Stops::new()?;
         let servers = self.server.open().await?;
-        let mut serving = Serving::default();
+        let mut serving =
+            Serving::open(Arc::clone(&host), &self.admin, self.watched(&manifest)).await?;
         let mut learning = Learning::default();
+        let mut started = 0;
         let serve = async {
-            for mut plugin in manifest.plugins().iter().cloned() {
-                if self.learn {
-                    learning.watch(&mut plugin.settings);
-                }
+            for plugin in self.planned(&manifest, &mut learning) {
                 let name = plugin.settings.name.clone();
-                if let Err(error) = start(&mut serving, &host, plugin, &servers).await {
-                    serving.note(&name, error);
+                let connection = connection(&plugin, &servers);
+                match host.add(plugin.settings, connection).await {
+                    Ok(_) => started += 1,
+                    Err(error) => serving.note(&name, error),
                 }
             }
-            if !serving.is_empty() {
-                serving.wait_until_given_up().await;
+            loop {
+                match serving.next().await {
+                    Change::GivenUp => break,
+                    Change::Files(files) if !files.contains(&self.manifest) => {
+                        serving.reload(|file| files.contains(file)).await;
+                    }
+                    Change::Files(_) | Change::ReloadAsked => {
+                        self.apply(&host, &servers, &mut learning).await;
+                    }
+                }
             }
         };
         tokio::select! {
@@ -79,27 +98,73 @@ impl Up {
             () = stops.next() => {}
         }
         stops.end_at_next();
-        let none_served = serving.is_empty();
         let failures = serving.stop(self.stop_timeout).await;
         learning.print();
         match failures.into_iter().next() {
             None => Ok(ExitCode::SUCCESS),
-            Some(first) if none_served => Err(first),
+            Some(first) if started == 0 => Err(first),
             Some(_) => Ok(ExitCode::FAILURE),
+        }
+    }
+
+    /// The files whose change is to take effect.
+    fn watched(&self, manifest: &Manifest) -> Vec<PathBuf> {
+        if !self.watch {
+            return Vec::new();
+        }
+        let components = manifest.plugins().iter().map(|plugin| &plugin.settings.component);
+        let mut files = vec![self.manifest.clone()];
+        files.extend(components.filter_map(|component| match component {
+            ComponentSource::File(file) => Some(file.clone()),
+            ComponentSource::Bytes(_) => None,
+        }));
+        files
+    }
+
+    fn planned(&self, manifest: &Manifest, learning: &mut Learning) -> Vec<PlannedPlugin> {
+        let mut plugins = manifest.plugins().to_vec();
+        if self.learn {
+            for plugin in &mut plugins {
+                learning.watch(&mut plugin.settings);
+            }
+        }
+        plugins
+    }
+
+    /// Reads the manifest anew: plugins that are not in it any more end, new ones
+    /// start, and the others are reloaded as it says now. One that makes no sense
+    /// changes nothing. What comes of it is in the log.
+    async fn apply(&self, host: &Host, servers: &Servers, learning: &mut Learning) {
+        let manifest = match Manifest::read(&self.manifest) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                tracing::error!(%error, "manifest not reloaded");
+                return;
+            }
+        };
+        let plugins = self.planned(&manifest, learning);
+        for old in host.plugins() {
+            if !plugins.iter().any(|plugin| plugin.settings.name == old.name()) {
+                host.remove(old.name(), self.stop_timeout).await;
+            }
+        }
+        for plugin in plugins {
+            let connection = connection(&plugin, servers);
+            let name = plugin.settings.name.clone();
+            let outcome = match host.plugin(&name) {
+                Some(old) => old.replace(plugin.settings, connection).await,
+                None => host.add(plugin.settings, connection).await.map(drop),
+            };
+            if let Err(error) = outcome {
+                tracing::error!(plugin = name, %error, "plugin not started");
+            }
         }
     }
 }
 
-async fn start(
-    serving: &mut Serving,
-    host: &Host,
-    plugin: PlannedPlugin,
-    servers: &Servers,
-) -> Result<(), StartError> {
-    let program = host.load(plugin.settings).await?;
-    let options = match &plugin.connection {
+fn connection(plugin: &PlannedPlugin, servers: &Servers) -> ConnectionOptions {
+    match &plugin.connection {
         PlannedConnection::Own(own) => own.options(&servers.options),
         PlannedConnection::Shared(_) => servers.options.clone(),
-    };
-    serving.start(program, options).await
+    }
 }

@@ -7,7 +7,7 @@ use super::connections::ConnectionPlan;
 use super::document::Document;
 use super::problem::ManifestError;
 use super::structure::{self, hint};
-use super::tables::{ConnectionChoice, Defaults, LimitsTable, PluginTable, Tables};
+use super::tables::{ConnectionChoice, Defaults, Instances, LimitsTable, PluginTable, Tables};
 use crate::connection::ConnectionOptions;
 use crate::plugin::{ClientName, ComponentSource, Limits, PluginSettings};
 use crate::policy::PermissionPlace;
@@ -167,7 +167,8 @@ impl Planner<'_> {
         settings.permission_place = PermissionPlace::Manifest { plugin: name.to_owned() };
         self.defaults.limits.apply(&mut settings.limits);
         table.limits.apply(&mut settings.limits);
-        settings.instances = table.instances.or(self.defaults.instances).unwrap_or(1).into();
+        let instances = table.instances.as_ref().or(self.defaults.instances.as_ref());
+        settings.instances = instances.map(Instances::count).unwrap_or_default();
         settings.answer_errors =
             table.answer_errors.or(self.defaults.answer_errors).unwrap_or(true);
         let mut environment = self.defaults.environment.clone();

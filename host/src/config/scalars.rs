@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::connection::ServerAddress;
-use crate::plugin::HostSubscription;
+use crate::plugin::{HostSubscription, InstanceCount};
 use crate::policy::{QueueRules, ServerRules};
 use crate::protocol::{SubjectPattern, check_client_name, check_inbox_prefix};
 
@@ -31,6 +31,7 @@ const FORMATS: &[(&str, Check)] = &[
     (Address::FORMAT, |text| said(text.parse::<ServerAddress>())),
     (ClientNameText::FORMAT, |text| said(check_client_name(text))),
     (InboxPrefix::FORMAT, |text| said(check_inbox_prefix(text))),
+    (InstanceBounds::FORMAT, |text| said(text.parse::<InstanceCount>())),
 ];
 
 fn said<T, E: ToString>(result: Result<T, E>) -> Result<(), String> {
@@ -82,6 +83,8 @@ text_of_format! {
     Address = "server-address", "An address such as `localhost`, `nats://host:4222`, `tls://host` or `[::1]:4222`.";
     /// A client name.
     ClientNameText = "client-name", "A name that can be part of a subject: no spaces, `*`, `>` or empty tokens.";
+    /// Bounds of a number of instances.
+    InstanceBounds = "instance-bounds", "Bounds such as `2..8`, or `auto`, which is `1..8`.";
     /// An inbox prefix.
     InboxPrefix = "inbox-prefix", "A subject to which `.N` can be added: no spaces, `*`, `>` or empty tokens.";
 }
@@ -97,6 +100,13 @@ impl Size {
     /// What the text says; nothing if it was not checked before.
     pub(super) fn bytes(&self) -> usize {
         bytes(&self.0).unwrap_or_default()
+    }
+}
+
+impl InstanceBounds {
+    /// What the text says; one if it was not checked before.
+    pub(super) fn get(&self) -> InstanceCount {
+        self.0.parse().unwrap_or_default()
     }
 }
 

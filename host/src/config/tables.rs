@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scalars::{
-    Address, ClientNameText, InboxPrefix, Pattern, QueueGroupName, Server, Size, SubscriptionText,
-    Time,
+    Address, ClientNameText, InboxPrefix, InstanceBounds, Pattern, QueueGroupName, Server, Size,
+    SubscriptionText, Time,
 };
 use super::secret::Secret;
+use crate::plugin::InstanceCount;
 
 /// Which plugins run, and what each of them may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -30,9 +31,9 @@ pub(super) struct Tables {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Defaults {
-    /// How many instances of a plugin serve at once. Default: 1.
-    #[schemars(range(min = 1, max = 1024))]
-    pub(super) instances: Option<u16>,
+    /// How many instances of a plugin serve at once: a number, or bounds within
+    /// which it follows the work. Default: 1.
+    pub(super) instances: Option<Instances>,
     /// A name from `connection`, or a connection of the plugin's own. Default: a
     /// connection of its own as the command line says.
     pub(super) connection: Option<ConnectionChoice>,
@@ -55,9 +56,9 @@ pub(super) struct PluginTable {
     /// The name of its own connections. Default: a random UUID. A shared
     /// connection has a name of its own.
     pub(super) client_name: Option<ClientNameText>,
-    /// How many instances serve at once. Default: 1.
-    #[schemars(range(min = 1, max = 1024))]
-    pub(super) instances: Option<u16>,
+    /// How many instances serve at once: a number, or bounds within which it
+    /// follows the work. Default: 1.
+    pub(super) instances: Option<Instances>,
     /// A name from `connection`, or a connection of its own. Default: one of its
     /// own as the command line says.
     pub(super) connection: Option<ConnectionChoice>,
@@ -77,6 +78,26 @@ pub(super) struct PluginTable {
     pub(super) environment: BTreeMap<String, String>,
     /// Tell the requester when handling its message fails. Default: true.
     pub(super) answer_errors: Option<bool>,
+}
+
+/// A number of instances, or bounds.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Instances {
+    /// Always so many.
+    Number(#[schemars(range(min = 1, max = 1024))] u16),
+    /// As many as the work needs.
+    Between(InstanceBounds),
+}
+
+impl Instances {
+    pub(super) fn count(&self) -> InstanceCount {
+        match self {
+            // One out of bounds is a problem that has been told of.
+            Self::Number(number) => InstanceCount::fixed((*number).into()).unwrap_or_default(),
+            Self::Between(bounds) => bounds.get(),
+        }
+    }
 }
 
 /// A shared connection's name, or a connection.

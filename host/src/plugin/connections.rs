@@ -48,6 +48,7 @@ impl Connected {
     /// Events of the connection go to this mailbox too from now on.
     pub(super) fn notify(&self, mailbox: &Arc<Mailbox>) {
         let mut mailboxes = self.events.mailboxes.lock();
+        mailboxes.retain(|known| known.strong_count() > 0);
         let mailbox = Arc::downgrade(mailbox);
         if !mailboxes.iter().any(|known| known.ptr_eq(&mailbox)) {
             mailboxes.push(mailbox);
@@ -58,7 +59,9 @@ impl Connected {
 /// All connections of one plugin. They last until the plugin ends.
 #[derive(Default)]
 pub(super) struct Connections {
-    all: tokio::sync::Mutex<Vec<(Key, Connected)>>,
+    all: Mutex<Vec<(Key, Connected)>>,
+    /// Held while connecting: two instances that ask at once get one connection.
+    connecting: tokio::sync::Mutex<()>,
     last_id: AtomicU32,
     last_failed: AtomicBool,
     /// A connection under the generated name has been made.
@@ -74,11 +77,9 @@ impl Connections {
         plugin: &str,
         make_options: impl FnOnce(&Key, String) -> ConnectionOptions,
     ) -> Result<Connected, ConnectError> {
-        // Held while connecting: two instances that ask at once get one connection.
-        let mut all = self.all.lock().await;
-        all.retain(|(_, connected)| !connected.is_closed());
-        if let Some((_, connected)) = all.iter().find(|(known, _)| *known == key) {
-            return Ok(connected.clone());
+        let _connecting = self.connecting.lock().await;
+        if let Some(connected) = self.find(&key) {
+            return Ok(connected);
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let events =
@@ -101,13 +102,19 @@ impl Connections {
         }
         tracing::info!(plugin, server = client.server(), name = client.name(), "connected");
         let connected = Connected { id, client, inbox_prefix, events };
-        all.push((key, connected.clone()));
+        self.all.lock().push((key, connected.clone()));
         Ok(connected)
     }
 
+    fn find(&self, key: &Key) -> Option<Connected> {
+        let mut all = self.all.lock();
+        all.retain(|(_, connected)| !connected.is_closed());
+        all.iter().find(|(known, _)| known == key).map(|(_, connected)| connected.clone())
+    }
+
     /// Whether this key needs a connection more than there may be.
-    pub(super) async fn is_full_for(&self, key: &Key, limit: usize) -> bool {
-        let all = self.all.lock().await;
+    pub(super) fn is_full_for(&self, key: &Key, limit: usize) -> bool {
+        let all = self.all.lock();
         let open = all.iter().filter(|(_, one)| !one.is_closed());
         open.clone().count() >= limit && !open.clone().any(|(known, _)| known == key)
     }
@@ -117,8 +124,26 @@ impl Connections {
         self.last_failed.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn all(&self) -> Vec<Connected> {
-        self.all.lock().await.iter().map(|(_, connected)| connected.clone()).collect()
+    /// Those that are open.
+    pub(super) fn all(&self) -> Vec<Connected> {
+        let all = self.all.lock();
+        all.iter().map(|(_, one)| one).filter(|one| !one.is_closed()).cloned().collect()
+    }
+
+    /// Ends those that no instance has any more.
+    pub(super) async fn close_unused(&self, timeout: Duration) {
+        let mut unused = self.all();
+        unused.retain(|connected| !connected.events.has_listener());
+        for connected in unused {
+            connected.client.close(timeout).await;
+        }
+    }
+
+    /// Brings what was published to the servers, and ends all of them.
+    pub(super) async fn close_all(&self, timeout: Duration) {
+        for connected in self.all() {
+            connected.client.close(timeout).await;
+        }
     }
 }
 
@@ -143,6 +168,10 @@ impl Listener for Events {
 }
 
 impl Events {
+    fn has_listener(&self) -> bool {
+        self.mailboxes.lock().iter().any(|mailbox| mailbox.strong_count() > 0)
+    }
+
     fn log(&self, event: &ConnectionEvent) {
         let plugin = self.plugin.as_str();
         match event {

@@ -24,7 +24,7 @@ pub struct Counts {
     pub traps: u64,
     /// Instances that were given up for a call that took too long.
     pub timeouts: u64,
-    /// Instances whose `start` answered an error.
+    /// Starts that failed: of the plugin, or of an instance that answered an error.
     pub failed_starts: u64,
     /// Instances that have started, the first ones included.
     pub started_instances: u64,
@@ -40,9 +40,11 @@ pub struct Counts {
     pub limits_reached: BTreeMap<&'static str, u64>,
 }
 
-/// The counts that grow by events.
+/// The same, while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    pub(super) messages: AtomicU64,
+    pub(super) dropped_messages: AtomicU64,
     failed_callbacks: AtomicU64,
     traps: AtomicU64,
     timeouts: AtomicU64,
@@ -64,6 +66,7 @@ impl Counters {
                 GuestError::Timeout { .. } => &self.timeouts,
                 GuestError::Start(_) => &self.failed_starts,
             },
+            PluginEvent::StartFailed { .. } => &self.failed_starts,
             PluginEvent::InstanceStarted => &self.started_instances,
             PluginEvent::Quarantined { .. } => &self.quarantines,
             PluginEvent::Refused { .. } => &self.refusals,
@@ -78,12 +81,12 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The counts now; those of messages are kept elsewhere.
+    /// The counts now; messages of instances that serve are not among them.
     pub(super) fn counts(&self) -> Counts {
         let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
-            messages: 0,
-            dropped_messages: 0,
+            messages: now(&self.messages),
+            dropped_messages: now(&self.dropped_messages),
             failed_callbacks: now(&self.failed_callbacks),
             traps: now(&self.traps),
             timeouts: now(&self.timeouts),

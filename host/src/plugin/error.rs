@@ -96,6 +96,72 @@ pub enum LoadError {
     Thread(#[from] std::io::Error),
 }
 
+/// A plugin could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its component does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A name in its settings can't be used.
+    #[error(transparent)]
+    Settings(#[from] crate::protocol::SubjectError),
+    /// Its `start` failed.
+    #[error("plugin {plugin}: {}", source.summary())]
+    Guest {
+        /// Name of the plugin.
+        plugin: String,
+        /// What it did.
+        source: GuestError,
+    },
+    /// Its `start` failed, and a server that it wanted could not be reached.
+    #[error("plugin {plugin}: {}", source.summary())]
+    NoServer {
+        /// Name of the plugin.
+        plugin: String,
+        /// What it said of it.
+        source: GuestError,
+    },
+    /// It takes messages through an interface without subscribing, and nothing
+    /// was subscribed to for it.
+    #[error(
+        "{plugin} takes messages through {interface} and can't subscribe by itself; say what to \
+         subscribe to, as in --subscribe 'orders.>|workers', or with the key `subscriptions` in a \
+         manifest"
+    )]
+    NoSubscriptions {
+        /// Name of the plugin.
+        plugin: String,
+        /// The interface.
+        interface: Foreign,
+    },
+    /// It subscribes by itself, and was to be subscribed for.
+    #[error(
+        "{plugin} subscribes by itself; only for components that take messages through \
+         wasi:messaging or wasmcloud:messaging does the host subscribe"
+    )]
+    NeedlessSubscriptions {
+        /// Name of the plugin.
+        plugin: String,
+    },
+    /// It is a command where a plugin is wanted, or the other way round.
+    #[error("{plugin} is a {is}, not a {wanted}")]
+    WrongKind {
+        /// Name of the plugin.
+        plugin: String,
+        /// What it is.
+        is: &'static str,
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// There is a plugin of this name already.
+    #[error("there is a plugin {0:?} already")]
+    NameTaken(String),
+    /// The host is shutting down.
+    #[error("the host is shutting down")]
+    HostGone,
+}
+
 /// An instance has ended in a way that is the guest's own doing.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -32,8 +32,14 @@ pub enum PluginEvent {
         /// Failures in a row that led to it.
         failures: u32,
     },
-    /// The plugin does not serve any more: it failed too often, or could not
-    /// start. It can be restarted or reloaded.
+    /// The plugin could not start; it is quarantined. Whoever asked for the start
+    /// gets the reason as an error too.
+    StartFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The plugin does not serve any more: it failed too often. It can be
+    /// restarted or reloaded.
     Quarantined {
         /// The last failure, on one line.
         reason: String,
@@ -71,10 +77,29 @@ pub enum PluginEvent {
         /// The subscription.
         sid: u64,
     },
+    /// The episode is over: half of what may wait does not any more.
+    SlowConsumerCaughtUp {
+        /// What was subscribed to.
+        subject: String,
+        /// The subscription.
+        sid: u64,
+        /// Messages that were dropped.
+        dropped: u64,
+    },
     /// `stop` of an instance failed; it has ended all the same.
     StopFailed {
         /// What it did.
         error: Arc<GuestError>,
+    },
+    /// An instance was added or removed since the work grew or shrank.
+    Scaled {
+        /// How many instances serve now.
+        instances: usize,
+    },
+    /// An instance more is needed and did not start.
+    ScalingFailed {
+        /// Why.
+        reason: String,
     },
     /// A new version serves, and the old one has ended.
     Reloaded {
@@ -103,12 +128,16 @@ impl PluginEvent {
             Self::InstanceStarted => "instance-started",
             Self::InstanceFailed { .. } => "instance-failed",
             Self::BackingOff { .. } => "backing-off",
+            Self::StartFailed { .. } => "start-failed",
             Self::Quarantined { .. } => "quarantined",
             Self::CallbackFailed { .. } => "callback-failed",
             Self::LimitReached { limit, .. } => limit,
             Self::Refused { .. } => "refused",
             Self::SlowConsumer { .. } => "slow-consumer",
+            Self::SlowConsumerCaughtUp { .. } => "slow-consumer-caught-up",
             Self::StopFailed { .. } => "stop-failed",
+            Self::Scaled { .. } => "scaled",
+            Self::ScalingFailed { .. } => "scaling-failed",
             Self::Reloaded { .. } => "reloaded",
             Self::ReloadFailed { .. } => "reload-failed",
             Self::Draining => "draining",
@@ -124,6 +153,7 @@ impl PluginEvent {
                 | Self::LimitReached { .. }
                 | Self::Refused { .. }
                 | Self::SlowConsumer { .. }
+                | Self::SlowConsumerCaughtUp { .. }
         )
     }
 }

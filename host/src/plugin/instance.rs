@@ -95,7 +95,12 @@ impl Instance {
         if let Exports::Concurrent(handler) = &self.exports {
             return handler.serve(&mut self.store, &mailbox, &self.progress).await;
         }
-        while mailbox.wait(None).await != Wait::Stopped {
+        loop {
+            mailbox.set_busy(false);
+            if mailbox.wait(None).await == Wait::Stopped {
+                return Ok(());
+            }
+            mailbox.set_busy(true);
             if let Exports::Own { batch: Some(batch), .. } = &self.exports {
                 self.progress.advance();
                 // Ticks that went by while it was idle are not its own.
@@ -107,7 +112,6 @@ impl Instance {
                 self.push().await?;
             }
         }
-        Ok(())
     }
 
     /// Calls the handler for one delivery.

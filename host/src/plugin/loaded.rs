@@ -7,9 +7,9 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use super::adapters::HandlerPre;
 use super::bindings::GuestPre;
 use super::component::{self, BATCH_HANDLER, Interfaces, Kind};
-use super::error::LoadError;
+use super::error::{LoadError, StartError};
 use super::linkers::Linkers;
-use super::settings::ComponentSource;
+use super::settings::{ComponentSource, PluginSettings};
 use super::state::State;
 use super::ticker::Activity;
 
@@ -25,35 +25,54 @@ pub(super) struct Loaded {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Loads a component. Compiling takes a while and is done off the shards.
+/// Loads the component of a plugin. Compiling takes a while and is done off the
+/// shards.
 ///
 /// # Errors
-/// If it is none, is of another world, or needs what this host does not have.
+/// If it is none, is of another world, or needs what this host does not have; or
+/// if the host is to subscribe for it and need not, or the other way round.
 pub(super) async fn load(
     linkers: &Linkers,
-    source: &ComponentSource,
-    name: &str,
-) -> Result<Loaded, LoadError> {
-    let (bytes, name) = match source {
+    settings: &PluginSettings,
+) -> Result<Loaded, StartError> {
+    let (bytes, name) = match settings.component.clone() {
         ComponentSource::File(path) => {
-            (Arc::from(component::read(path)?), path.display().to_string())
+            let name = path.display().to_string();
+            (blocking(&name, move || component::read(&path)).await?.into(), name)
         }
-        ComponentSource::Bytes(bytes) => (Arc::clone(bytes), name.to_owned()),
+        ComponentSource::Bytes(bytes) => (bytes, settings.name.clone()),
     };
     let (linker, activity) = linkers.of(&bytes).await?;
     let engine = linker.engine().clone();
-    let compile = {
-        let name = name.clone();
-        move || component::compile(&engine, &name, &bytes)
+    let component = {
+        let compiled = name.clone();
+        blocking(&name, move || component::compile(&engine, &compiled, &bytes)).await?
     };
-    let component = match tokio::task::spawn_blocking(compile).await {
-        Ok(component) => component?,
-        Err(panic) => {
-            let source = wasmtime::Error::msg(format!("the compiler failed: {panic}"));
-            return Err(LoadError::Compile { name, source });
+    let loaded = link(linker, activity, &component, name)?;
+    check_subscriptions(loaded.kind, settings)?;
+    Ok(loaded)
+}
+
+fn check_subscriptions(kind: Kind, settings: &PluginSettings) -> Result<(), StartError> {
+    let plugin = settings.name.clone();
+    match (kind, settings.subscriptions.is_empty()) {
+        (Kind::Foreign(interface), true) => Err(StartError::NoSubscriptions { plugin, interface }),
+        (Kind::Plugin { .. } | Kind::Command, false) => {
+            Err(StartError::NeedlessSubscriptions { plugin })
         }
-    };
-    link(linker, activity, &component, name)
+        _ => Ok(()),
+    }
+}
+
+/// Does what takes long off the shards.
+async fn blocking<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
+        let source = wasmtime::Error::msg(format!("the compiler failed: {panic}"));
+        Err(LoadError::Compile { name: name.to_owned(), source })
+    })
 }
 
 fn link(

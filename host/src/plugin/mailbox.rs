@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -126,6 +126,23 @@ pub(super) struct Mailbox {
     /// The number of messages in it, to be read without the lock.
     waiting: AtomicUsize,
     changed: Notify,
+    role: AtomicU8,
+    /// Its instance is at work, and does not wait for a delivery.
+    busy: AtomicBool,
+    /// Messages that its instances were handed; written by one thread at a time.
+    handled: AtomicU64,
+}
+
+/// Whether messages go to a mailbox while there are others for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Role {
+    /// Not yet: the version that it belongs to has not taken over.
+    Standby,
+    /// Its share.
+    Serving,
+    /// No more: its instance is to end.
+    Retired,
 }
 
 #[derive(Default)]
@@ -158,7 +175,36 @@ impl Mailbox {
             inner: Mutex::default(),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
+            role: AtomicU8::new(Role::Serving as u8),
+            busy: AtomicBool::new(false),
+            handled: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn set_role(&self, role: Role) {
+        self.role.store(role as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_role(&self, role: Role) -> bool {
+        self.role.load(Ordering::Relaxed) == role as u8
+    }
+
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// A message was handed to the instance.
+    #[inline]
+    pub(super) fn count_handled(&self) {
+        self.handled.store(self.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.load(Ordering::Relaxed)
     }
 
     /// Puts a message at the end, if there is room for it.

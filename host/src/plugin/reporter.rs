@@ -1,5 +1,6 @@
 //! The one place where events of a plugin go: counters, log, observer.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -54,6 +55,16 @@ impl Reporter {
         }
     }
 
+    /// A full mailbox has dropped a message.
+    pub(super) fn message_dropped(&self) {
+        self.counters.dropped_messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An instance that has ended had been handed so many messages.
+    pub(super) fn messages_handled(&self, count: u64) {
+        self.counters.messages.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub(super) fn counts(&self) -> Counts {
         self.counters.counts()
     }
@@ -69,6 +80,10 @@ impl Reporter {
             PluginEvent::BackingOff { wait, failures } => {
                 tracing::info!(plugin, ?wait, failures, "waiting before a fresh instance");
             }
+            PluginEvent::StartFailed { reason } => {
+                // As an error it is told where the start was asked for.
+                tracing::debug!(plugin, reason, "plugin could not start");
+            }
             PluginEvent::Quarantined { reason, failures, window } => {
                 tracing::warn!(plugin, reason, failures, ?window, "plugin quarantined");
             }
@@ -80,9 +95,16 @@ impl Reporter {
             }
             PluginEvent::Refused { what } => tracing::warn!(plugin, what, "refused"),
             PluginEvent::SlowConsumer { subject, sid } => {
-                tracing::warn!(plugin, subject, sid, "slow consumer");
+                tracing::warn!(plugin, subject, sid, "slow consumer: dropping messages");
+            }
+            PluginEvent::SlowConsumerCaughtUp { subject, sid, dropped } => {
+                tracing::warn!(plugin, subject, sid, dropped, "slow consumer caught up");
             }
             PluginEvent::StopFailed { error } => tracing::warn!(plugin, %error, "stop failed"),
+            PluginEvent::Scaled { instances } => tracing::info!(plugin, instances, "plugin scaled"),
+            PluginEvent::ScalingFailed { reason } => {
+                tracing::warn!(plugin, reason, "another instance could not start");
+            }
             PluginEvent::Reloaded { instances } => {
                 tracing::info!(plugin, instances, "plugin reloaded");
             }

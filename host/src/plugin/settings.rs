@@ -1,5 +1,6 @@
 //! What a plugin is run with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::mailbox::MailboxLimits;
+use super::scaling::InstanceCount;
 use crate::connection::own_inbox_prefix;
 use crate::policy::{Learner, PermissionPlace, Policy};
 use crate::protocol::{
@@ -38,8 +40,11 @@ pub struct PluginSettings {
     /// What the host subscribes to for a component that can't by itself: one that
     /// takes messages through an interface of others. Nothing for others.
     pub subscriptions: Vec<HostSubscription>,
-    /// How many instances serve at once; at least 1.
-    pub instances: usize,
+    /// How many instances serve at once.
+    pub instances: InstanceCount,
+    /// How long an instance that is replaced or no longer needed may take to work
+    /// off what it has.
+    pub drain_timeout: Duration,
     /// Arguments of a command, without the program's name.
     pub arguments: Vec<String>,
     /// Environment variables it sees.
@@ -62,7 +67,8 @@ impl PluginSettings {
             permission_place: PermissionPlace::default(),
             limits: Limits::default(),
             subscriptions: Vec::new(),
-            instances: 1,
+            instances: InstanceCount::default(),
+            drain_timeout: Duration::from_secs(10),
             arguments: Vec::new(),
             environment: Vec::new(),
             answer_errors: true,
@@ -170,6 +176,37 @@ pub struct Limits {
     pub max_payload_bytes: usize,
     /// What may wait for one instance.
     pub mailbox: MailboxLimits,
+    /// Failures of one instance in `failure_window`; one more, and the plugin is
+    /// quarantined.
+    pub max_failures: u32,
+    /// The time in which failures are counted.
+    pub failure_window: Duration,
+}
+
+impl Limits {
+    /// All of them by name, in the unit of the name.
+    pub(super) fn list(&self) -> BTreeMap<&'static str, u64> {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        [
+            ("memory-bytes", self.max_memory_bytes as u64),
+            ("table-elements", self.max_table_elements as u64),
+            ("start-timeout-ms", ms(self.start_timeout)),
+            ("callback-timeout-ms", ms(self.callback_timeout)),
+            ("callback-cpu-time-ms", ms(self.callback_cpu_time)),
+            ("subscriptions", self.max_subscriptions as u64),
+            ("requests", self.max_requests as u64),
+            ("timers", self.max_timers as u64),
+            ("connections", self.max_connections as u64),
+            ("payload-bytes", self.max_payload_bytes as u64),
+            ("mailbox-messages", self.mailbox.max_messages as u64),
+            ("mailbox-bytes", self.mailbox.max_bytes as u64),
+            ("instance-mailbox-messages", self.mailbox.max_instance_messages as u64),
+            ("instance-mailbox-bytes", self.mailbox.max_instance_bytes as u64),
+            ("failures", self.max_failures.into()),
+            ("failure-window-ms", ms(self.failure_window)),
+        ]
+        .into()
+    }
 }
 
 impl Default for Limits {
@@ -187,6 +224,8 @@ impl Default for Limits {
             max_connections: 16,
             max_payload_bytes: 64 << 20,
             mailbox: MailboxLimits::default(),
+            max_failures: 10,
+            failure_window: Duration::from_secs(60),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The threads that connections and guests run on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
@@ -11,11 +12,20 @@ use tokio::sync::oneshot;
 /// each look is a system call.
 const EVENT_INTERVAL: u32 = 16;
 
-/// Threads with a runtime each. A plugin and its connection share one, so that a
-/// message changes no thread on its way.
+/// Threads with a runtime each. The first instance of a plugin and its
+/// connections share one, so that a message changes no thread on its way; further
+/// instances are spread over the others.
 pub(super) struct Shards {
     all: Vec<Shard>,
+    handles: Arc<[Handle]>,
     next: AtomicUsize,
+}
+
+/// Where the instances of one plugin run.
+#[derive(Clone)]
+pub(super) struct Placement {
+    shards: Arc<[Handle]>,
+    first: usize,
 }
 
 struct Shard {
@@ -28,15 +38,32 @@ impl Shards {
     /// # Errors
     /// If the operating system gives no thread.
     pub(super) fn start(count: usize) -> std::io::Result<Self> {
-        let all = (0..count.max(1)).map(Shard::start).collect::<Result<_, _>>()?;
-        Ok(Self { all, next: AtomicUsize::new(0) })
+        let all: Vec<_> = (0..count.max(1)).map(Shard::start).collect::<Result<_, _>>()?;
+        let handles = all.iter().map(|shard| shard.handle.clone()).collect();
+        Ok(Self { all, handles, next: AtomicUsize::new(0) })
     }
 
-    /// The shard for the next plugin.
-    pub(super) fn assign(&self) -> Option<Handle> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let index = turn.checked_rem(self.all.len())?;
-        self.all.get(index).map(|shard| shard.handle.clone())
+    /// The place for the next plugin: shards take turns.
+    pub(super) fn assign(&self) -> Placement {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        Placement { shards: Arc::clone(&self.handles), first }
+    }
+
+    /// Ends all threads, and whatever runs on them.
+    pub(super) fn stop(&mut self) {
+        for shard in &mut self.all {
+            shard.stop.take();
+        }
+        self.all.clear();
+    }
+}
+
+impl Placement {
+    /// Number and runtime of the shard for an instance of the plugin; the one
+    /// with the number 0 is where its connections are.
+    pub(super) fn of(&self, instance: usize) -> Option<(usize, &Handle)> {
+        let index = self.first.wrapping_add(instance).checked_rem(self.shards.len())?;
+        Some((index, self.shards.get(index)?))
     }
 }
 

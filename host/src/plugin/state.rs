@@ -28,8 +28,8 @@ pub(super) struct Shared {
     /// What connections are made with, the servers of a guest that names none
     /// among it.
     pub(super) connection: ConnectionOptions,
-    pub(super) connections: Connections,
-    pub(super) subscriptions: Subscriptions,
+    pub(super) connections: Arc<Connections>,
+    pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) reporter: Arc<Reporter>,
 }
 
@@ -134,6 +134,7 @@ impl State {
             self.progress.advance();
             match &delivery {
                 Delivery::Message(incoming) => {
+                    self.mailbox.count_handled();
                     if let Some(reply_to) = incoming.message.reply_to() {
                         self.awaited.remember(reply_to);
                         self.in_hand = Some((incoming.client, incoming.message.clone()));

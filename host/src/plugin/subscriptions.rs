@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::mailbox::{Event, Incoming, Mailbox};
+use super::event::PluginEvent;
+use super::mailbox::{Event, Incoming, Mailbox, Role};
+use super::reporter::Reporter;
 use crate::connection::{Answer, Backlog, Client, Receiver, Reception};
 use crate::policy::SubjectRules;
 use crate::protocol::{EndReason, Message, QueueGroup, SessionError, Sid, SubjectPattern};
@@ -16,6 +18,7 @@ pub(super) struct Subscription {
     pub(super) sid: u64,
     pub(super) client_id: u32,
     client: Client,
+    reporter: Arc<Reporter>,
     subject: String,
     queue: Option<String>,
     /// What of a pattern that begins with a wildcard may be handed on.
@@ -52,8 +55,8 @@ pub(super) struct Counts {
 }
 
 impl Members {
-    /// The member whose turn it is, or, if there is more than one, the one with
-    /// the least to do beginning with that.
+    /// Of those that serve, or of all if none does, the one with the least to do,
+    /// beginning with the one whose turn it is.
     fn choose(&mut self) -> Option<&Arc<Mailbox>> {
         let count = self.mailboxes.len();
         if count <= 1 {
@@ -61,7 +64,8 @@ impl Members {
         }
         self.turn = (self.turn + 1) % count;
         let (before, after) = self.mailboxes.split_at_checked(self.turn)?;
-        after.iter().chain(before).min_by_key(|mailbox| mailbox.waiting())
+        let in_turn = after.iter().chain(before);
+        in_turn.min_by_key(|mailbox| (!mailbox.has_role(Role::Serving), mailbox.waiting()))
     }
 }
 
@@ -80,6 +84,11 @@ impl Subscription {
     pub(super) fn counts(&self) -> Counts {
         let dropped = self.dropped.load(Ordering::Relaxed);
         Counts { arrived: self.arrived.load(Ordering::Relaxed), dropped }
+    }
+
+    /// Whether no member is to get anything more.
+    fn is_retired(&self) -> bool {
+        self.members.lock().mailboxes.iter().all(|mailbox| mailbox.has_role(Role::Retired))
     }
 
     fn has_member(&self, mailbox: &Arc<Mailbox>) -> bool {
@@ -157,6 +166,7 @@ impl Subscription {
 
     fn drop_message(&self, mailbox: &Mailbox) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.reporter.message_dropped();
         let mut dropped = self.episode.dropped.lock();
         if self.episode.is_on.swap(true, Ordering::Relaxed) {
             dropped.fetch_add(1, Ordering::Relaxed);
@@ -164,14 +174,20 @@ impl Subscription {
         }
         *dropped = Arc::new(AtomicU64::new(1));
         let event = Event::SlowConsumer { sid: self.sid, dropped: Arc::clone(&dropped) };
-        tracing::warn!(subject = self.subject, sid = self.sid, "slow consumer: dropping messages");
+        let subject = self.subject.clone();
+        self.reporter.report(&PluginEvent::SlowConsumer { subject, sid: self.sid });
         mailbox.push_event(self.client_id, event);
     }
 
     fn end_episode(&self) {
         self.episode.is_on.store(false, Ordering::Relaxed);
         let dropped = self.episode.dropped.lock().load(Ordering::Relaxed);
-        tracing::warn!(subject = self.subject, sid = self.sid, dropped, "slow consumer caught up");
+        let subject = self.subject.clone();
+        self.reporter.report(&PluginEvent::SlowConsumerCaughtUp {
+            subject,
+            sid: self.sid,
+            dropped,
+        });
     }
 
     /// Whether the policy lets the plugin see a message that its pattern matches.
@@ -232,15 +248,19 @@ impl Receiver for Subscription {
 }
 
 /// All subscriptions of one plugin.
-#[derive(Default)]
 pub(super) struct Subscriptions {
+    reporter: Arc<Reporter>,
     all: Mutex<Vec<Arc<Subscription>>>,
     last_sid: AtomicU64,
 }
 
 impl Subscriptions {
-    /// Subscribes an instance: joins what another instance has, or asks the
-    /// server. An instance that subscribes twice has two subscriptions.
+    pub(super) fn new(reporter: Arc<Reporter>) -> Self {
+        Self { reporter, all: Mutex::default(), last_sid: AtomicU64::new(0) }
+    }
+
+    /// Subscribes an instance: joins what another instance of the same rights has,
+    /// or asks the server. An instance that subscribes twice has two subscriptions.
     pub(super) fn subscribe(
         &self,
         (client_id, client): (u32, &Client),
@@ -252,9 +272,11 @@ impl Subscriptions {
         let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
         let mut all = self.all.lock();
         all.retain(|one| !one.has_ended());
-        let shared =
-            all.iter().find(|one| one.is(client_id, subject, group) && !one.has_member(mailbox));
-        if let Some(shared) = shared {
+        // A new version of the plugin may have another policy.
+        let is_shared = |one: &&Arc<Subscription>| {
+            one.is(client_id, subject, group) && one.screen == screen && !one.has_member(mailbox)
+        };
+        if let Some(shared) = all.iter().find(is_shared) {
             shared.members.lock().mailboxes.push(Arc::clone(mailbox));
             return Ok(Arc::clone(shared));
         }
@@ -262,6 +284,7 @@ impl Subscriptions {
             sid: self.last_sid.fetch_add(1, Ordering::Relaxed) + 1,
             client_id,
             client: client.clone(),
+            reporter: Arc::clone(&self.reporter),
             subject: subject.to_owned(),
             queue: group.map(str::to_owned),
             screen,
@@ -277,5 +300,23 @@ impl Subscriptions {
         *subscription.remote.lock() = Some(remote);
         all.push(Arc::clone(&subscription));
         Ok(subscription)
+    }
+
+    /// Ends those at the server that only retired mailboxes have; what was sent
+    /// before still comes.
+    pub(super) fn drain_retired(&self) {
+        let retired = |one: &&Arc<Subscription>| !one.has_ended() && one.is_retired();
+        for subscription in self.all.lock().iter().filter(retired) {
+            // One that has just ended needs no draining.
+            let _ = subscription.drain();
+        }
+    }
+
+    /// Ends all of a mailbox whose instance is gone without having left them.
+    pub(super) fn leave_all(&self, mailbox: &Arc<Mailbox>) {
+        let all: Vec<_> = self.all.lock().clone();
+        for subscription in all.iter().filter(|one| one.has_member(mailbox)) {
+            subscription.leave(mailbox);
+        }
     }
 }

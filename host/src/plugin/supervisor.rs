@@ -10,40 +10,48 @@ use super::error::GuestError;
 use super::event::PluginEvent;
 use super::instance::Instance;
 use super::loaded::Loaded;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Role};
+use super::seat::{InstanceStatus, Place};
 use super::state::{Inheritance, Shared};
-
-/// Failures within [`WINDOW`] after which a plugin is given up.
-pub(super) const MAX_FAILURES: u32 = 10;
-pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// The first failure costs nothing; later ones in a row wait longer and longer.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// An instance failed more often than it may.
+pub(super) struct GivenUp {
+    /// The last failure.
+    pub(super) error: Arc<GuestError>,
+    pub(super) failures: u32,
+    pub(super) window: Duration,
+}
+
 /// Runs until the mailbox is stopped and empty. `started` is told what became of
-/// the very first `start`; if that fails, so does the plugin.
+/// the very first `start`; if that fails, the place is not served.
 ///
 /// # Errors
-/// If the plugin is given up: with the last failure.
+/// If there are more failures than the limits of the plugin allow.
 pub(super) async fn supervise(
     loaded: Arc<Loaded>,
     plugin: Arc<Shared>,
-    mailbox: Arc<Mailbox>,
+    place: Arc<Place>,
     started: oneshot::Sender<Result<(), GuestError>>,
-) -> Result<(), Arc<GuestError>> {
+) -> Result<(), GivenUp> {
+    let mailbox = &place.mailbox;
     let mut instance =
-        match Instance::start(&loaded, &plugin, &mailbox, Inheritance::default()).await {
+        match Instance::start(&loaded, &plugin, mailbox, Inheritance::default()).await {
             Ok(instance) => instance,
             Err((error, inheritance)) => {
-                abandon(&mailbox, inheritance);
+                abandon(mailbox, inheritance);
+                place.set_status(InstanceStatus::Ended);
                 // Who started it may have lost interest.
                 let _ = started.send(Err(error));
                 return Ok(());
             }
         };
-    plugin.report(PluginEvent::InstanceStarted);
+    serves(&plugin, &place);
     let _ = started.send(Ok(()));
+    let limits = plugin.settings.limits;
     let mut failures = Failures::default();
     loop {
         let error = match instance.serve().await {
@@ -52,38 +60,48 @@ pub(super) async fn supervise(
                     plugin.report(PluginEvent::StopFailed { error: Arc::new(error) });
                 }
                 instance.end();
+                place.set_status(InstanceStatus::Ended);
                 return Ok(());
             }
             Err(error) => error,
         };
         let mut inheritance = instance.fail(&error);
-        let mut last = Arc::new(error);
-        plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&last) });
+        let mut error = Arc::new(error);
+        plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&error) });
         instance = loop {
-            match failures.note(Instant::now()) {
+            match failures.note(Instant::now(), limits.max_failures, limits.failure_window) {
                 Some(Duration::ZERO) => {}
                 Some(wait) => {
+                    place.set_status(InstanceStatus::BackingOff);
                     plugin.report(PluginEvent::BackingOff { wait, failures: failures.count });
                     tokio::time::sleep(wait).await;
                 }
                 None => {
-                    abandon(&mailbox, inheritance);
-                    return Err(last);
+                    abandon(mailbox, inheritance);
+                    place.set_status(InstanceStatus::Ended);
+                    let (failures, window) = (failures.count, limits.failure_window);
+                    return Err(GivenUp { error, failures, window });
                 }
             }
-            match Instance::start(&loaded, &plugin, &mailbox, inheritance).await {
-                Ok(instance) => {
-                    plugin.report(PluginEvent::InstanceStarted);
-                    break instance;
-                }
-                Err((error, back)) => {
+            place.set_status(InstanceStatus::Starting);
+            match Instance::start(&loaded, &plugin, mailbox, inheritance).await {
+                Ok(instance) => break instance,
+                Err((failure, back)) => {
                     inheritance = back;
-                    last = Arc::new(error);
-                    plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&last) });
+                    error = Arc::new(failure);
+                    plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&error) });
                 }
             }
         };
+        serves(&plugin, &place);
     }
+}
+
+fn serves(plugin: &Shared, place: &Place) {
+    // One that is to end may have been started to work off what waits.
+    let retired = place.mailbox.has_role(Role::Retired);
+    place.set_status(if retired { InstanceStatus::Draining } else { InstanceStatus::Serving });
+    plugin.report(PluginEvent::InstanceStarted);
 }
 
 /// Nobody takes these subscriptions up any more.
@@ -101,16 +119,17 @@ struct Failures {
 }
 
 impl Failures {
-    /// Answers how long to wait before the next try; none to give up.
-    fn note(&mut self, now: Instant) -> Option<Duration> {
+    /// Answers how long to wait before the next try; none to give up, since this
+    /// is more than the maximum within the window.
+    fn note(&mut self, now: Instant, maximum: u32, window: Duration) -> Option<Duration> {
         let first = *self.first.get_or_insert(now);
-        if now.saturating_duration_since(first) > WINDOW {
+        if now.saturating_duration_since(first) > window {
             *self = Self { count: 0, first: Some(now) };
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         match self.count {
+            n if n > maximum => None,
             1 => Some(Duration::ZERO),
-            n if n > MAX_FAILURES => None,
             n => Some(FIRST_WAIT.saturating_mul(1 << (n - 2).min(16)).min(MAX_WAIT)),
         }
     }
@@ -120,23 +139,31 @@ impl Failures {
 mod tests {
     use super::*;
 
+    const MAXIMUM: u32 = 10;
+    const WINDOW: Duration = Duration::from_secs(60);
+
     #[test]
     fn one_failure_is_free_and_many_are_final() {
         let (mut failures, now) = (Failures::default(), Instant::now());
-        assert_eq!(failures.note(now), Some(Duration::ZERO));
-        assert_eq!(failures.note(now), Some(FIRST_WAIT));
-        for _ in 2..MAX_FAILURES {
-            assert!(failures.note(now).is_some());
+        assert_eq!(failures.note(now, MAXIMUM, WINDOW), Some(Duration::ZERO));
+        assert_eq!(failures.note(now, MAXIMUM, WINDOW), Some(FIRST_WAIT));
+        for _ in 2..MAXIMUM {
+            assert!(failures.note(now, MAXIMUM, WINDOW).is_some());
         }
-        assert_eq!(failures.note(now), None);
+        assert_eq!(failures.note(now, MAXIMUM, WINDOW), None);
     }
 
     #[test]
     fn old_failures_are_forgiven() {
         let (mut failures, now) = (Failures::default(), Instant::now());
-        for _ in 0..MAX_FAILURES {
-            failures.note(now);
+        for _ in 0..MAXIMUM {
+            failures.note(now, MAXIMUM, WINDOW);
         }
-        assert_eq!(failures.note(now + WINDOW * 2), Some(Duration::ZERO));
+        assert_eq!(failures.note(now + WINDOW * 2, MAXIMUM, WINDOW), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn with_a_maximum_of_none_the_first_failure_is_final() {
+        assert_eq!(Failures::default().note(Instant::now(), 0, WINDOW), None);
     }
 }

@@ -67,7 +67,10 @@ fn an_unknown_key_is_told_the_nearest_one_and_its_place() {
 
 #[test]
 fn a_wrong_type_is_told_the_right_one() {
-    assert_eq!(problem("instances = \"2\""), "3:13: `instances` is a number, not a text in quotes");
+    assert_eq!(
+        problem("instances = true"),
+        "3:13: `instances` is a number or a text in quotes, not true or false"
+    );
     assert_eq!(
         problem("permissions.publish = \"a\""),
         "3:23: `publish` is a list, not a text in quotes"
@@ -81,6 +84,8 @@ fn a_wrong_type_is_told_the_right_one() {
         "3:14: `connection` is a text in quotes or a table, not a number"
     );
     assert_eq!(problem("instances = 0"), "3:13: `instances` is a number from 1 to 1024");
+    let bounds = problem("instances = \"8..2\"");
+    assert!(bounds.starts_with("3:13: `instances`: \"8..2\" is not a number of"), "{bounds}");
     assert_eq!(
         problem("instances = 99999999999999999999"),
         "3:13: `instances` is a number from 1 to 1024"
@@ -114,7 +119,7 @@ fn a_text_that_is_not_of_its_format_is_told_the_right_one() {
 #[test]
 fn all_mistakes_are_told_in_the_order_of_the_file() {
     let found = problems(
-        "[defaults]\ninstances = \"1\"\n\n[plugin.a]\ncomponent = 1\nconection = \"x\"\n\n[plugin.b]\n",
+        "[defaults]\ninstances = \"none\"\n\n[plugin.a]\ncomponent = 1\nconection = \"x\"\n\n[plugin.b]\n",
     );
     let places: Vec<_> = found.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(places, ["2:13:", "5:13:", "6:1:", "8:1:"], "{found:#?}");
@@ -202,15 +207,17 @@ fn defaults_hold_where_a_plugin_says_nothing() {
                     permissions = { publish = [\"d\"], subscribe = [\"d\"] }\n\
                     environment = { A = \"1\", B = \"1\" }";
     let plain = plugin(defaults).settings;
-    assert_eq!((plain.instances, plain.limits.max_memory_bytes), (3, 1 << 20));
+    assert_eq!((plain.instances.min(), plain.limits.max_memory_bytes), (3, 1 << 20));
 
     let own = format!(
         "instances = 2\nlimits.max-memory = \"2 MiB\"\npermissions.publish = [\"p\"]\n\
          environment.B = \"2\"\n{defaults}"
     );
     let own = plugin(&own).settings;
-    assert_eq!((own.instances, own.limits.max_memory_bytes), (2, 2 << 20));
+    assert_eq!((own.instances.min(), own.limits.max_memory_bytes), (2, 2 << 20));
     assert_eq!(own.limits.max_timers, 7);
+    let scaling = plugin("instances = \"2..8\"").settings.instances;
+    assert_eq!((scaling.min(), scaling.max()), (2, 8));
     assert!(own.policy.may_publish(Subject::new("d").unwrap()).is_err(), "lists are not merged");
     assert!(own.policy.may_subscribe(SubjectPattern::new("d").unwrap()).is_ok());
     let environment = [("A", "1"), ("B", "2")].map(|(k, v)| (k.to_owned(), v.to_owned()));

@@ -50,7 +50,7 @@ impl Host for State {
             no_echo: options.no_echo || template.no_echo,
         };
         let max_connections = settings.limits.max_connections;
-        if plugin.connections.is_full_for(&key, max_connections).await {
+        if plugin.connections.is_full_for(&key, max_connections) {
             return Err(quota("connections", max_connections));
         }
         let make_options = |key: &Key, inbox_prefix: String| {

@@ -54,6 +54,7 @@ impl Serving<'_> {
         let mut calls = FuturesUnordered::new();
         let mut is_stopping = false;
         while !(is_stopping && calls.is_empty()) {
+            self.mailbox.set_busy(!calls.is_empty());
             tokio::select! {
                 biased;
                 Some(outcome) = calls.next() => {
@@ -66,6 +67,7 @@ impl Serving<'_> {
                     is_stopping = wait == Wait::Stopped;
                     // Events are for the log, which has them; nothing else comes.
                     if let Some(Delivery::Message(incoming)) = self.mailbox.take() {
+                        self.mailbox.count_handled();
                         if calls.is_empty() {
                             self.progress.advance();
                         }

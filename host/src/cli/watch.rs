@@ -1,0 +1,116 @@
+//! Reloading plugins when their components change.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// A build writes a file in several steps; it is done when it has been quiet for
+/// so long.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Watches files, also such as do not exist yet or are replaced. With no files, it
+/// takes nothing from the system and waits for ever.
+pub(super) struct Watch {
+    files: Vec<PathBuf>,
+    changes: mpsc::UnboundedReceiver<PathBuf>,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub(super) fn new(files: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Self> {
+        let files: Vec<_> = files.into_iter().collect();
+        let (sender, changes) = mpsc::unbounded_channel();
+        if files.is_empty() {
+            return Ok(Self { files, changes, _watcher: None });
+        }
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let Ok(event) = event else { return };
+            if is_change(event.kind) {
+                for path in event.paths {
+                    // Nobody waits for it any more when the program ends.
+                    let _ = sender.send(path);
+                }
+            }
+        })
+        .context("watch files")?;
+        // The file itself may be replaced by another, so its folder is watched.
+        let folders: BTreeSet<_> = files.iter().map(|file| folder(file)).collect();
+        for folder in folders {
+            watcher
+                .watch(folder, RecursiveMode::NonRecursive)
+                .with_context(|| format!("watch {}", folder.display()))?;
+        }
+        Ok(Self { files, changes, _watcher: Some(watcher) })
+    }
+
+    /// Waits until files have changed and are at rest again; answers which.
+    pub(super) async fn changed(&mut self) -> Vec<PathBuf> {
+        let mut changed = BTreeSet::new();
+        loop {
+            let next = self.changes.recv();
+            let path = if changed.is_empty() {
+                next.await
+            } else {
+                match tokio::time::timeout(QUIET, next).await {
+                    Ok(path) => path,
+                    Err(_) => return changed.into_iter().collect(),
+                }
+            };
+            let Some(path) = path else { std::future::pending().await };
+            let is_it = |file: &&PathBuf| {
+                file.file_name() == path.file_name() && same_folder(folder(file), folder(&path))
+            };
+            changed.extend(self.files.iter().filter(is_it).cloned());
+        }
+    }
+}
+
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The operating system may tell of a folder by another path than it was given.
+fn same_folder(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Reading a file, as a reload does, is none.
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::{TempDir, within};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replaced_file_is_told_of_once_and_others_are_not() -> anyhow::Result<()> {
+        let folder = TempDir::new()?;
+        let (file, beside) = (folder.path().join("a.wasm"), folder.path().join("b.wasm"));
+        std::fs::write(&file, "1")?;
+        let mut watch = Watch::new([file.clone()])?;
+        std::fs::write(&beside, "2")?;
+        std::fs::rename(&beside, &file)?;
+        assert_eq!(within("a change", watch.changed()).await?, [file.clone()]);
+        std::fs::read(&file)?;
+        std::fs::write(&beside, "3")?;
+        std::fs::remove_file(&file)?;
+        assert_eq!(within("another", watch.changed()).await?, [file]);
+        Ok(())
+    }
+}
