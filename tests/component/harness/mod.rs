@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
+mod admin;
 pub(crate) mod asking;
 mod probe;
 mod raw;
@@ -14,6 +15,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use test_support::{HostProcess, NatsServer, guest, within};
 
+pub(crate) use admin::Admin;
 pub(crate) use probe::{GuestError, Probe};
 pub(crate) use raw::RawClient;
 

@@ -24,6 +24,7 @@ pub use certificates::{Authority, Identity};
 pub use deadline::{DEADLINE, eventually, within};
 pub use fake_server::{FakeConnection, FakeServer, INFO};
 pub use host::{Finished, HostProcess, LogLine};
+pub use http::{HttpAnswer, http};
 pub use lines::Lines;
 pub use process::{Process, Signal};
 pub use proxy::{Mode, Proxy};

@@ -1,0 +1,123 @@
+//! Several instances of one plugin: spread over threads, and as many as the work
+//! needs.
+
+mod embedded;
+mod second;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use embedded::{Embedded, settings};
+use second::ask;
+use simple_nats::plugin::{InstanceCount, InstanceStatus, Plugin};
+use test_support::{eventually, within};
+use tokio::sync::Mutex;
+
+/// Threads are known by name, so only one host may be there at a time.
+static ONE_HOST: Mutex<()> = Mutex::const_new(());
+
+/// Processor time that each thread of the host that runs plugins has had.
+fn time_of_shards() -> Result<BTreeMap<String, Duration>> {
+    let mut times = BTreeMap::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let folder = thread?.path();
+        // A thread may end meanwhile.
+        let Ok(name) = std::fs::read_to_string(folder.join("comm")) else { continue };
+        if name.starts_with("shard-") {
+            let stat = std::fs::read_to_string(folder.join("stat"))?;
+            let (_, fields) = stat.rsplit_once(')').context("no name")?;
+            // User and system time are the 14th and 15th field of all, and begin two
+            // later here; in hundredths of a second, on every Linux.
+            let times_of = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+            let ticks: u64 = times_of.sum::<Result<_, _>>()?;
+            times.insert(name.trim().to_owned(), Duration::from_millis(ticks * 10));
+        }
+    }
+    Ok(times)
+}
+
+fn serving(plugin: &Plugin) -> usize {
+    let instances = plugin.info().instances;
+    instances.iter().filter(|one| one.status == InstanceStatus::Serving).count()
+}
+
+/// Work for `worker` of a few seconds in all, about 200 µs a message: what it
+/// costs each thread of the host, with so many instances.
+async fn cost_of_work(instances: usize) -> Result<Vec<Duration>> {
+    const MESSAGES: u64 = 5_000;
+    let scene = Embedded::start().await?;
+    let mut worker = settings("worker")?;
+    worker.instances = InstanceCount::fixed(instances).context("instances")?;
+    let plugin = scene.host.add(worker, scene.connection()?).await?;
+    let before = time_of_shards()?;
+    for _ in 0..MESSAGES {
+        scene.client.publish("worker.in", "200".into()).await?;
+    }
+    eventually("all of the work", async || {
+        Ok((plugin.info().counts.messages == MESSAGES).then_some(()))
+    })
+    .await?;
+    let after = time_of_shards()?;
+    let cost = |(name, &time): (&String, &Duration)| {
+        time.saturating_sub(before.get(name).copied().unwrap_or_default())
+    };
+    Ok(after.iter().map(cost).collect())
+}
+
+/// That is what throughput follows from on a machine with two processors to
+/// spare; on one that is busy with something else, it can't be measured itself.
+#[tokio::test]
+async fn two_instances_share_the_work_between_threads_at_little_cost() -> Result<()> {
+    let _one = ONE_HOST.lock().await;
+    let one: Duration = cost_of_work(1).await?.iter().sum();
+    let shares = cost_of_work(2).await?;
+    let two: Duration = shares.iter().sum();
+    assert_eq!(shares.len(), 2);
+    assert!(shares.iter().all(|share| *share > two / 4), "{shares:?}");
+    assert!(two < one.mul_f64(1.25), "{one:?} with one instance, {shares:?} with two");
+    Ok(())
+}
+
+#[tokio::test]
+async fn instances_follow_the_work_up_and_down() -> Result<()> {
+    let _one = ONE_HOST.lock().await;
+    let scene = Embedded::start().await?;
+    let mut sleeper = settings("sleeper")?;
+    sleeper.instances = "1..3".parse()?;
+    let plugin = scene.host.add(sleeper, scene.connection()?).await?;
+    assert_eq!(serving(&plugin), 1);
+    assert_eq!(plugin.info().instance_count, "1..3");
+
+    // Each keeps an instance for a tenth of a second: one alone stays behind.
+    let client = scene.client.clone();
+    let load = tokio::spawn(async move {
+        loop {
+            let asked = client.publish("sleeper.in", "100".into()).await;
+            if asked.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    eventually("all three instances", async || Ok((serving(&plugin) == 3).then_some(()))).await?;
+    load.abort();
+    scene.observed("sleeper", "scaled").await?;
+    // Nobody cuts what an instance that is not needed any more has in hand.
+    within("the queue to be worked off", async {
+        while plugin.info().instances.iter().any(|one| one.waiting_messages > 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await?;
+    let wait = tokio::time::timeout(Duration::from_secs(60), async {
+        while plugin.info().instances.len() != 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    wait.await.context("one instance again")?;
+    let counts = plugin.info().counts;
+    assert_eq!((counts.traps, counts.timeouts, counts.dropped_messages), (0, 0, 0));
+    assert_eq!(ask(&scene.client, "sleeper.in", "1").await?.payload, "slept");
+    Ok(())
+}
