@@ -1,5 +1,6 @@
 //! `simple-nats inspect`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -70,19 +71,30 @@ impl<'a> Report<'a> {
             "size_bytes": self.size_bytes,
             "imports": self.interfaces.imports,
             "exports": self.interfaces.exports,
+            "restricted": self.restricted(),
             "runs_here": self.problem.is_none(),
             "problem": self.problem,
         })
     }
 
+    /// What of its imports it does not get, or not without a flag.
+    fn restricted(&self) -> BTreeMap<&str, &'static str> {
+        self.interfaces.restricted_imports().into_iter().collect()
+    }
+
     fn text(&self) -> String {
+        let restricted = self.restricted();
         let mut text = format!("world    {}\nsize     {} bytes\n", self.world, self.size_bytes);
         for (title, names) in
             [("exports", &self.interfaces.exports), ("imports", &self.interfaces.imports)]
         {
             for (index, name) in names.iter().enumerate() {
                 let title = if index == 0 { title } else { "" };
-                text.push_str(&format!("{title:<8} {name}\n"));
+                text.push_str(&format!("{title:<8} {name}"));
+                if let Some(how) = restricted.get(name.as_str()) {
+                    text.push_str(&format!("  ({how})"));
+                }
+                text.push('\n');
             }
         }
         text.push_str(&match &self.problem {

@@ -5,6 +5,7 @@ mod admin;
 mod check;
 mod embedded;
 mod exit;
+mod grants;
 mod inspect;
 mod learning;
 mod login;

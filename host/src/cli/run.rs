@@ -10,11 +10,13 @@ use clap::Args;
 
 use super::admin::AdminArguments;
 use super::exit::Failure;
+use super::grants::Grants;
 use super::learning::Learning;
 use super::permissions::Permissions;
 use super::server::{ServerArguments, Servers};
 use super::serving::{Change, Serving};
 use super::signals::Stops;
+use crate::config::{LimitSettings, Size};
 use crate::plugin::{
     ClientName, CompileCache, ComponentSource, Host, HostOptions, HostSubscription, InstanceCount,
     Kind, PluginSettings, Program,
@@ -55,10 +57,6 @@ pub(super) struct Run {
     #[arg(long, default_value_t, value_name = "N | MIN..MAX | auto")]
     instances: InstanceCount,
 
-    /// Environment variable that the component sees; repeatable.
-    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_variable)]
-    environment: Vec<(String, String)>,
-
     /// How long a clean stop may take.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     stop_timeout: Duration,
@@ -80,6 +78,16 @@ pub(super) struct Run {
     permissions: Permissions,
 
     #[command(flatten)]
+    grants: Grants,
+
+    #[command(flatten)]
+    limits: LimitSettings,
+
+    /// Native stack of a guest. Default: 512KiB.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    max_stack: Option<Size>,
+
+    #[command(flatten)]
     admin: AdminArguments,
 
     #[command(flatten)]
@@ -91,6 +99,9 @@ impl Run {
         let mut options = HostOptions::default();
         if self.no_compile_cache {
             options.compile_cache = CompileCache::Off;
+        }
+        if let Some(Size(bytes)) = self.max_stack {
+            options.max_stack_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
         let policy = self.permissions.policy()?;
         let host = Arc::new(Host::new(&options)?);
@@ -137,7 +148,8 @@ impl Run {
         settings.policy = policy.clone();
         settings.subscriptions = self.subscriptions.clone();
         settings.instances = self.instances;
-        settings.environment = self.environment.clone();
+        self.grants.apply(&mut settings);
+        self.limits.apply(&mut settings.limits);
         settings.arguments = self.arguments.clone();
         settings
     }
@@ -199,11 +211,4 @@ fn unique_name(path: &Path, taken: &[String]) -> String {
     let numbered = (2..).map(|number| format!("{stem}-{number}"));
     let mut names = std::iter::once(stem.clone()).chain(numbered);
     names.find(|name| !taken.contains(name)).unwrap_or(stem)
-}
-
-fn parse_variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("{text:?} is not KEY=VALUE")),
-    }
 }

@@ -40,14 +40,6 @@ impl ConnectionTable {
         {
             document.problem(&[keys, &["servers"]].concat(), "`servers` names no server");
         }
-        for (key, time) in
-            [("connect-timeout", &table.connect_timeout), ("ping-interval", &table.ping_interval)]
-        {
-            if time.as_ref().is_some_and(|time| time.get().is_zero()) {
-                let message = format!("`{key}` is too short; give at least 1ms");
-                document.problem(&[keys, &[key]].concat(), message);
-            }
-        }
         let credentials = credentials(&table, document, keys);
         let servers = table.servers.as_ref().map(|servers| {
             // Each was checked as a text before.
@@ -145,10 +137,10 @@ impl ConnectionPlan {
         set(&mut options.keep_order, table.keep_order);
         set(&mut options.retry_failed_login, table.retry_failed_login);
         set(&mut options.no_echo, table.no_echo);
-        set(&mut options.connect_timeout, table.connect_timeout.as_ref().map(|time| time.get()));
-        set(&mut options.ping_interval, table.ping_interval.as_ref().map(|time| time.get()));
+        set(&mut options.connect_timeout, table.connect_timeout.map(|time| time.0));
+        set(&mut options.ping_interval, table.ping_interval.map(|time| time.0));
         set(&mut options.max_pings_out, table.max_pings_out);
-        let wait_max = table.reconnect_wait_max.as_ref().map(|time| time.get());
+        let wait_max = table.reconnect_wait_max.map(|time| time.0);
         set(&mut options.reconnect_wait_max, wait_max);
         if table.max_reconnects.is_some() {
             options.max_reconnects = table.max_reconnects;

@@ -7,9 +7,9 @@ use super::connections::ConnectionPlan;
 use super::document::Document;
 use super::problem::ManifestError;
 use super::structure::{self, hint};
-use super::tables::{ConnectionChoice, Defaults, Instances, LimitsTable, PluginTable, Tables};
+use super::tables::{ConnectionChoice, Defaults, DirectoryChoice, Instances, PluginTable, Tables};
 use crate::connection::ConnectionOptions;
-use crate::plugin::{ClientName, ComponentSource, Limits, PluginSettings};
+use crate::plugin::{ClientName, ComponentSource, Directory, PluginSettings};
 use crate::policy::PermissionPlace;
 
 /// A manifest that makes sense.
@@ -165,8 +165,7 @@ impl Planner<'_> {
         let permissions = table.permissions.or(&self.defaults.permissions);
         settings.policy = permissions.policy(document, &[&keys[..], &["permissions"]].concat());
         settings.permission_place = PermissionPlace::Manifest { plugin: name.to_owned() };
-        self.defaults.limits.apply(&mut settings.limits);
-        table.limits.apply(&mut settings.limits);
+        table.limits.or(&self.defaults.limits).apply(&mut settings.limits);
         let instances = table.instances.as_ref().or(self.defaults.instances.as_ref());
         settings.instances = instances.map(Instances::count).unwrap_or_default();
         settings.answer_errors =
@@ -174,6 +173,10 @@ impl Planner<'_> {
         let mut environment = self.defaults.environment.clone();
         environment.extend(table.environment.clone());
         settings.environment = environment.into_iter().collect();
+        settings.config = self.defaults.config.clone();
+        settings.config.extend(table.config.clone());
+        settings.arguments.clone_from(&table.arguments);
+        settings.directories = directories(document, &keys, &table.directories);
         PlannedPlugin { settings, connection }
     }
 
@@ -217,36 +220,26 @@ impl Planner<'_> {
     }
 }
 
-impl LimitsTable {
-    fn apply(&self, limits: &mut Limits) {
-        let count = |place: &mut usize, value: &Option<u32>| {
-            if let Some(value) = value {
-                *place = usize::try_from(*value).unwrap_or(usize::MAX);
-            }
+/// The directories of a plugin, each of which must be there.
+fn directories(
+    document: &mut Document<'_>,
+    keys: &[&str],
+    table: &BTreeMap<String, DirectoryChoice>,
+) -> Vec<Directory> {
+    let mut directories = Vec::new();
+    for (guest, choice) in table {
+        let (path, is_writable) = match choice {
+            DirectoryChoice::Readable(path) => (path, false),
+            DirectoryChoice::Table(table) => (&table.path, table.writable),
         };
-        let size = |place: &mut usize, value: &Option<super::scalars::Size>| {
-            if let Some(value) = value {
-                *place = value.bytes();
-            }
-        };
-        let time = |place: &mut std::time::Duration, value: &Option<super::scalars::Time>| {
-            if let Some(value) = value {
-                *place = value.get();
-            }
-        };
-        size(&mut limits.max_memory_bytes, &self.max_memory);
-        count(&mut limits.max_table_elements, &self.max_table_elements);
-        time(&mut limits.start_timeout, &self.start_timeout);
-        time(&mut limits.callback_timeout, &self.callback_timeout);
-        time(&mut limits.callback_cpu_time, &self.callback_cpu_time);
-        count(&mut limits.max_subscriptions, &self.max_subscriptions);
-        count(&mut limits.max_requests, &self.max_requests);
-        count(&mut limits.max_timers, &self.max_timers);
-        count(&mut limits.max_connections, &self.max_connections);
-        size(&mut limits.max_payload_bytes, &self.max_payload);
-        count(&mut limits.mailbox.max_messages, &self.max_pending_messages);
-        size(&mut limits.mailbox.max_bytes, &self.max_pending);
+        let host = document.folder().join(path);
+        if !host.is_dir() {
+            let message = format!("{} is no directory", host.display());
+            document.problem(&[keys, &["directories", guest]].concat(), message);
+        }
+        directories.push(Directory { host, guest: guest.clone(), is_writable });
     }
+    directories
 }
 
 #[cfg(test)]

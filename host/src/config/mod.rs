@@ -8,6 +8,7 @@
 
 mod connections;
 mod document;
+mod limits;
 mod manifest;
 mod permissions;
 mod problem;
@@ -16,7 +17,10 @@ mod schema;
 mod secret;
 mod structure;
 mod tables;
+mod units;
 
+pub use limits::LimitSettings;
 pub use manifest::{Manifest, PlannedConnection, PlannedPlugin};
 pub use problem::{ManifestError, Problem};
 pub use schema::schema;
+pub use units::{Size, Time, UnitError};

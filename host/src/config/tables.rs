@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::limits::LimitSettings;
 use super::scalars::{
-    Address, ClientNameText, InboxPrefix, InstanceBounds, Pattern, QueueGroupName, Server, Size,
-    SubscriptionText, Time,
+    Address, ClientNameText, InboxPrefix, InstanceBounds, Pattern, QueueGroupName, Server,
+    SubscriptionText,
 };
 use super::secret::Secret;
+use super::units::Time;
 use crate::plugin::InstanceCount;
 
 /// Which plugins run, and what each of them may do.
@@ -40,9 +42,11 @@ pub(super) struct Defaults {
     /// What a plugin may do. Nothing else is allowed.
     pub(super) permissions: PermissionsTable,
     /// How much a plugin may use.
-    pub(super) limits: LimitsTable,
+    pub(super) limits: LimitSettings,
     /// Environment variables that a plugin sees.
     pub(super) environment: BTreeMap<String, String>,
+    /// What a plugin finds in `wasi:config/store`.
+    pub(super) config: BTreeMap<String, String>,
     /// Tell the requester when handling its message fails. Default: true.
     pub(super) answer_errors: Option<bool>,
 }
@@ -72,10 +76,19 @@ pub(super) struct PluginTable {
     pub(super) permissions: PermissionsTable,
     /// How much it may use.
     #[serde(default)]
-    pub(super) limits: LimitsTable,
+    pub(super) limits: LimitSettings,
     /// Environment variables that it sees.
     #[serde(default)]
     pub(super) environment: BTreeMap<String, String>,
+    /// What it finds in `wasi:config/store`.
+    #[serde(default)]
+    pub(super) config: BTreeMap<String, String>,
+    /// Arguments that it sees.
+    #[serde(default)]
+    pub(super) arguments: Vec<String>,
+    /// Directories that it may use, by the name under which it sees them.
+    #[serde(default)]
+    pub(super) directories: BTreeMap<String, DirectoryChoice>,
     /// Tell the requester when handling its message fails. Default: true.
     pub(super) answer_errors: Option<bool>,
 }
@@ -98,6 +111,27 @@ impl Instances {
             Self::Between(bounds) => bounds.get(),
         }
     }
+}
+
+/// A directory of the host.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum DirectoryChoice {
+    /// One that may be read; relative to the manifest.
+    Readable(PathBuf),
+    /// One with its rights.
+    Table(DirectoryTable),
+}
+
+/// A directory and what may be done in it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct DirectoryTable {
+    /// The directory, relative to the manifest.
+    pub(super) path: PathBuf,
+    /// Whether it may be written to. Default: false.
+    #[serde(default)]
+    pub(super) writable: bool,
 }
 
 /// A shared connection's name, or a connection.
@@ -185,34 +219,4 @@ pub(super) struct PermissionsTable {
     pub(super) queue_groups: Option<Vec<QueueGroupName>>,
     /// Servers that it may open besides its own.
     pub(super) servers: Option<Vec<Server>>,
-}
-
-/// How much of something.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct LimitsTable {
-    /// All linear memories of one instance together.
-    pub(super) max_memory: Option<Size>,
-    /// Elements of all tables of one instance together.
-    pub(super) max_table_elements: Option<u32>,
-    /// Bounds `start`, connecting included.
-    pub(super) start_timeout: Option<Time>,
-    /// Bounds one callback, waits included.
-    pub(super) callback_timeout: Option<Time>,
-    /// Bounds the processor time of one callback.
-    pub(super) callback_cpu_time: Option<Time>,
-    /// Subscriptions of one instance.
-    pub(super) max_subscriptions: Option<u32>,
-    /// Requests of one instance that wait for an answer.
-    pub(super) max_requests: Option<u32>,
-    /// Timers of one instance.
-    pub(super) max_timers: Option<u32>,
-    /// Connections of the plugin.
-    pub(super) max_connections: Option<u32>,
-    /// Headers and payload of one message.
-    pub(super) max_payload: Option<Size>,
-    /// Messages that may wait for one instance.
-    pub(super) max_pending_messages: Option<u32>,
-    /// Bytes of the messages that may wait for one instance.
-    pub(super) max_pending: Option<Size>,
 }

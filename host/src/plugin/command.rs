@@ -11,29 +11,34 @@ use super::loaded::Loaded;
 use super::mailbox::Mailbox;
 use super::progress::Progress;
 use super::state::{Inheritance, Shared, State};
-use super::stdio;
+use super::wasi;
 
 /// Runs `main` and answers its exit code. What the command published may still
 /// be on its way then; its connections are its caller's to close.
 ///
 /// # Errors
-/// If it traps.
+/// If it traps, or takes longer than it may.
 pub(super) async fn run(
     loaded: Arc<Loaded>,
     plugin: Arc<Shared>,
     mailbox: Arc<Mailbox>,
 ) -> Result<i32, GuestError> {
-    let wasi = stdio::command_context(&plugin.settings);
+    let limit = plugin.settings.limits.command_timeout;
+    let wasi = wasi::command_context(&plugin.settings)
+        .map_err(|error| GuestError::Start(error.to_string()))?;
     let progress = Arc::new(Progress::new(Arc::clone(&loaded.activity)));
     let state = State::new(plugin, mailbox, Arc::clone(&progress), wasi, Inheritance::default());
     let mut store = new_store(&loaded, state, None);
-    let outcome = progress.clocked(async {
+    let run = progress.clocked(async {
         let instance = loaded.pre.instantiate_async(&mut store).await?;
         let command = Command::new(&mut store, &instance)?;
         command.wasi_cli_run().call_run(&mut store).await
     });
-    let outcome = outcome.await;
+    let outcome = tokio::time::timeout(limit, run).await;
     store.data_mut().leave();
+    let Ok(outcome) = outcome else {
+        return Err(GuestError::Timeout { during: "run", limit });
+    };
     match outcome {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),

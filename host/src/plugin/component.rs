@@ -1,5 +1,7 @@
 //! A component's file, and what it turns out to be.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use wasmtime::Engine;
@@ -7,17 +9,25 @@ use wasmtime::component::{Component, types::ComponentItem};
 
 use super::adapters::{self, Foreign};
 use super::asynchrony::is_asynchronous;
-use super::engine::{CompileCache, Concurrency, engine};
+use super::engine::{CompileCache, Concurrency, DEFAULT_STACK_BYTES, engine};
 use super::error::LoadError;
-
-/// Larger files are refused: a compilation can't be cancelled.
-pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+use super::limits::Limits;
+use super::wasi::http::HTTP;
 
 const LIFECYCLE: &str = "simple-nats:client/lifecycle@0.1.0";
 const HANDLER: &str = "simple-nats:client/handler@0.1.0";
 /// Several deliveries at one entry.
 pub(super) const BATCH_HANDLER: &str = "simple-nats:client/batch-handler@0.1.0";
 const RUN: &str = "wasi:cli/run@0.2";
+
+/// Interfaces of which a guest gets less than they offer.
+const RESTRICTED: [(&str, &str); 5] = [
+    ("wasi:filesystem/", "only directories granted with --dir"),
+    ("wasi:sockets/", "refused: connections are the host's"),
+    (HTTP, "refused: trap when called"),
+    ("wasi:cli/environment@", "only variables granted with --env"),
+    ("wasi:config/", "only keys set with --config"),
+];
 
 /// What a component is to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +116,22 @@ impl Interfaces {
         others.map(move |other| (other, chosen))
     }
 
+    /// Whether it imports what is only there for those that do not call it.
+    pub(super) fn has_http(&self) -> bool {
+        self.imports.iter().any(|name| name.starts_with(HTTP))
+    }
+
+    /// Imports of which a guest gets nothing, or only what its operator grants, each
+    /// with how that is.
+    pub fn restricted_imports(&self) -> Vec<(&str, &'static str)> {
+        let restricted = |name: &String| {
+            let (_, how) = RESTRICTED.iter().find(|(prefix, _)| name.starts_with(prefix))?;
+            Some(*how)
+        };
+        let names = self.imports.iter();
+        names.filter_map(|name| Some((name.as_str(), restricted(name)?))).collect()
+    }
+
     /// Imports that no part of this host provides.
     pub fn unknown_imports(&self) -> Vec<String> {
         self.imports.iter().filter(|name| !is_provided(name)).cloned().collect()
@@ -123,7 +149,7 @@ fn is_provided(import: &str) -> bool {
         "inbox",
         "packed-inbox",
     ];
-    const WASI: [&str; 6] = ["io", "clocks", "random", "cli", "filesystem", "sockets"];
+    const WASI: [&str; 7] = ["io", "clocks", "random", "cli", "filesystem", "sockets", "config"];
     if adapters::PROVIDED.contains(&import) {
         return true;
     }
@@ -131,6 +157,8 @@ fn is_provided(import: &str) -> bool {
     let Some((interface, version)) = rest.split_once('@') else { return false };
     match package.split_once(':') {
         Some(("simple-nats", "client")) => version == "0.1.0" && OURS.contains(&interface),
+        // It is there for those that do not call it.
+        Some(("wasi", "http")) => version.starts_with("0.2."),
         // Whoever imports 0.3 gets the engine that has it.
         Some(("wasi", package)) => {
             (version.starts_with("0.2.") || version == "0.3.0") && WASI.contains(&package)
@@ -139,20 +167,33 @@ fn is_provided(import: &str) -> bool {
     }
 }
 
-/// Reads a component's file.
+/// Reads a component's file, of this size at the most.
 ///
 /// # Errors
 /// If it can't be read, is too large, or is no component.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(super) fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     let fail = |source| LoadError::Read { path: path.to_owned(), source };
-    let size_bytes = std::fs::metadata(path).map_err(fail)?.len();
+    let file = File::open(path).map_err(fail)?;
+    let size_bytes = file.metadata().map_err(fail)?.len();
     let name = path.display().to_string();
-    if size_bytes > MAX_COMPONENT_BYTES {
-        return Err(LoadError::TooLarge { name, size_bytes, limit_bytes: MAX_COMPONENT_BYTES });
-    }
-    let bytes = std::fs::read(path).map_err(fail)?;
+    check_size(&name, size_bytes, limit_bytes)?;
+    // It may grow meanwhile, and a pipe has no size.
+    let mut bytes = Vec::new();
+    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    check_size(&name, bytes.len() as u64, limit_bytes)?;
     check_kind_of_wasm(&name, &bytes)?;
     Ok(bytes)
+}
+
+/// Whether a component may be so large.
+///
+/// # Errors
+/// If not.
+pub(super) fn check_size(name: &str, size_bytes: u64, limit_bytes: u64) -> Result<(), LoadError> {
+    if size_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(LoadError::TooLarge { name: name.to_owned(), size_bytes, limit_bytes })
 }
 
 /// The first eight bytes tell a component (layer 1) from a core module (layer 0).
@@ -172,9 +213,9 @@ fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
 /// # Errors
 /// As for loading it, except that its interfaces may be any.
 pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
-    let bytes = read(path)?;
+    let bytes = read(path, Limits::default().max_component_bytes)?;
     let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
-    let engine = engine(&CompileCache::Default, concurrency)?;
+    let engine = engine(&CompileCache::Default, concurrency, DEFAULT_STACK_BYTES)?;
     let component = compile(&engine, &path.display().to_string(), &bytes)?;
     Ok((Interfaces::of(&component), bytes.len() as u64))
 }
@@ -222,7 +263,7 @@ mod tests {
         for unknown in [
             "simple-nats:client/publisher@0.2.0",
             "simple-nats:client/database@0.1.0",
-            "wasi:http/types@0.2.6",
+            "wasi:http/types@0.3.0",
             "wasi:io/poll@0.4.0",
             "wasmcloud:messaging/consumer@0.4.0",
             "acme:store/kv@1.0.0",

@@ -6,9 +6,11 @@ use wasmtime::{Cache, CacheConfig, Config, Engine};
 
 use super::error::LoadError;
 
-/// Native stack of a guest's fiber, and the part of it that wasm may use.
-const FIBER_STACK_BYTES: usize = 1 << 20;
-const WASM_STACK_BYTES: usize = 512 << 10;
+/// Native stack that a guest may use, unless said otherwise.
+pub(super) const DEFAULT_STACK_BYTES: usize = 512 << 10;
+
+/// What a guest's fiber has beyond that: for host functions, which run on it.
+const HOST_STACK_BYTES: usize = 512 << 10;
 
 /// What an engine can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +23,17 @@ pub(super) enum Concurrency {
 }
 
 /// Makes an engine. Compiled code is kept in `cache` (the user's own cache
-/// directory if none is given), keyed by content and by these settings.
+/// directory if none is given), keyed by content and by these settings. A guest may
+/// use `stack_bytes` of native stack.
 ///
 /// # Errors
 /// If the settings do not go together on this machine, or the cache directory
 /// can't be used.
-pub(super) fn engine(cache: &CompileCache, concurrency: Concurrency) -> Result<Engine, LoadError> {
+pub(super) fn engine(
+    cache: &CompileCache,
+    concurrency: Concurrency,
+    stack_bytes: usize,
+) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -34,8 +41,8 @@ pub(super) fn engine(cache: &CompileCache, concurrency: Concurrency) -> Result<E
         // components that have no asynchronous functions.
         .concurrency_support(concurrency == Concurrency::On)
         .epoch_interruption(true)
-        .async_stack_size(FIBER_STACK_BYTES)
-        .max_wasm_stack(WASM_STACK_BYTES);
+        .async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
+        .max_wasm_stack(stack_bytes);
     let directory = match cache {
         CompileCache::Off => None,
         CompileCache::Default => Some(None),

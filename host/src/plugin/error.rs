@@ -53,6 +53,14 @@ pub enum LoadError {
         /// Why.
         source: wasmtime::Error,
     },
+    /// It takes longer to compile than it may.
+    #[error("compile {name}: not done within {limit:?}; --compile-timeout would give it longer")]
+    CompileTimeout {
+        /// File or plugin.
+        name: String,
+        /// What is allowed.
+        limit: Duration,
+    },
     /// It exports neither a plugin's interfaces nor a command's.
     #[error(
         "{name} is not a simple-nats plugin: {missing}; a plugin exports \

@@ -300,13 +300,13 @@ impl Inner {
             }
             present.last_number
         };
-        let shared = Arc::new(Shared {
-            settings: settings.clone(),
-            connection: connection.clone(),
-            connections: Arc::clone(&this.connections),
-            subscriptions: Arc::clone(&this.subscriptions),
-            reporter: Arc::clone(&this.reporter),
-        });
+        let shared = Arc::new(Shared::new(
+            settings.clone(),
+            connection.clone(),
+            Arc::clone(&this.connections),
+            Arc::clone(&this.subscriptions),
+            Arc::clone(&this.reporter),
+        ));
         let plugin = Arc::downgrade(this);
         let on_given_up = Arc::new(move |given_up| {
             tokio::spawn(Self::quarantine(Weak::clone(&plugin), number, given_up));

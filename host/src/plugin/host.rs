@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::command;
 use super::component::Kind;
 use super::connections::{CLOSE_TIMEOUT, Connections};
-use super::engine::CompileCache;
+use super::engine::{CompileCache, DEFAULT_STACK_BYTES};
 use super::error::{GuestError, LoadError, StartError};
 use super::event::Observer;
 use super::handle::Plugin;
@@ -48,6 +48,8 @@ pub struct HostOptions {
     pub shards: usize,
     /// Told what happens to the plugins.
     pub observer: Option<Observer>,
+    /// Native stack that a guest may use, in bytes; 0 for 512 KiB.
+    pub max_stack_bytes: usize,
 }
 
 impl Host {
@@ -56,12 +58,16 @@ impl Host {
     /// # Errors
     /// If this machine does not allow it.
     pub fn new(options: &HostOptions) -> Result<Self, LoadError> {
+        let stack_bytes = match options.max_stack_bytes {
+            0 => DEFAULT_STACK_BYTES,
+            bytes => bytes,
+        };
         let count = match options.shards {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
         Ok(Self {
-            linkers: Arc::new(Linkers::new(&options.compile_cache)?),
+            linkers: Arc::new(Linkers::new(&options.compile_cache, stack_bytes)?),
             shards: Shards::start(count)?,
             observer: options.observer.clone(),
             plugins: Arc::default(),
@@ -204,13 +210,13 @@ impl Program {
         }
         let (_, runtime) = self.placement.of(0).ok_or(StartError::HostGone)?;
         let reporter = Arc::new(Reporter::new(&plugin, self.observer));
-        let shared = Arc::new(Shared {
-            settings: self.settings,
+        let shared = Arc::new(Shared::new(
+            self.settings,
             connection,
-            connections: Arc::new(Connections::default()),
-            subscriptions: Arc::new(Subscriptions::new(Arc::clone(&reporter))),
+            Arc::new(Connections::default()),
+            Arc::new(Subscriptions::new(Arc::clone(&reporter))),
             reporter,
-        });
+        ));
         let mailbox = Arc::new(Mailbox::new(shared.settings.limits.mailbox));
         let run = command::run(self.loaded, Arc::clone(&shared), Arc::clone(&mailbox));
         let mut task = runtime.spawn(run);

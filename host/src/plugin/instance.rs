@@ -14,7 +14,7 @@ use super::loaded::Loaded;
 use super::mailbox::{Delivery, Mailbox, Wait};
 use super::progress::Progress;
 use super::state::{Inheritance, Shared, State};
-use super::stdio;
+use super::wasi;
 
 /// An instance that serves.
 pub(super) struct Instance {
@@ -22,6 +22,7 @@ pub(super) struct Instance {
     exports: Exports,
     progress: Arc<Progress>,
     callback_timeout: Duration,
+    stop_timeout: Duration,
 }
 
 /// What the host calls.
@@ -34,6 +35,9 @@ enum Exports {
     Concurrent(ConcurrentHandler),
 }
 
+/// What one call may pass to the host besides a payload.
+const HOSTCALL_SLACK_BYTES: usize = 1 << 20;
+
 impl Instance {
     /// Instantiates and runs `start`. If that fails, the inheritance comes back
     /// with the error, for the next try.
@@ -44,7 +48,10 @@ impl Instance {
         inheritance: Inheritance,
     ) -> Result<Self, (GuestError, Inheritance)> {
         let limits = plugin.settings.limits;
-        let wasi = stdio::plugin_context(&plugin.settings);
+        let wasi = match wasi::plugin_context(plugin) {
+            Ok(wasi) => wasi,
+            Err(error) => return Err((GuestError::Start(error.to_string()), inheritance)),
+        };
         let progress = Arc::new(Progress::new(Arc::clone(&loaded.activity)));
         let state =
             State::new(Arc::clone(plugin), Arc::clone(mailbox), progress, wasi, inheritance);
@@ -83,7 +90,8 @@ impl Instance {
             Ok(exports) => {
                 store.data_mut().drop_orphans();
                 let callback_timeout = limits.callback_timeout;
-                Ok(Self { store, exports, progress, callback_timeout })
+                let stop_timeout = limits.stop_callback_timeout;
+                Ok(Self { store, exports, progress, callback_timeout, stop_timeout })
             }
             Err(error) => Err((error, store.data_mut().leave())),
         }
@@ -173,7 +181,7 @@ impl Instance {
         let Exports::Own { guest, .. } = &self.exports else { return Ok(()) };
         self.progress.advance();
         let call = guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
-        finish("stop", &self.progress, self.callback_timeout, call).await
+        finish("stop", &self.progress, self.stop_timeout, call).await
     }
 
     /// Ends an instance that has failed: whoever waits for an answer to the
@@ -213,6 +221,10 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
     let progress = Arc::clone(&state.progress);
     let mut store = Store::new(loaded.pre.engine(), state);
     store.limiter(State::limiter);
+    let limits = store.data().settings().limits;
+    store.set_max_component_handles(limits.max_handles);
+    // A payload of one byte too many is refused with an error and does not trap.
+    store.set_hostcall_fuel(limits.max_payload_bytes.saturating_add(HOSTCALL_SLACK_BYTES));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         let stand = progress.tick();

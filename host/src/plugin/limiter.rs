@@ -5,12 +5,10 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 use super::event::PluginEvent;
+use super::limits::Limits;
 use super::reporter::Reporter;
-use super::settings::Limits;
 
-/// Core instances, memories and tables of one component. A component from Rust
-/// has three instances, one from Python some twenty.
-const MAX_CORE_INSTANCES: usize = 100;
+/// Memories and tables of one component. What they hold is limited besides.
 const MAX_MEMORIES: usize = 100;
 const MAX_TABLES: usize = 200;
 
@@ -20,6 +18,7 @@ pub(super) struct Limiter {
     reporter: Arc<Reporter>,
     memory: Budget,
     table: Budget,
+    max_core_instances: usize,
 }
 
 /// What may grow, and how far it has.
@@ -59,6 +58,7 @@ impl Limiter {
             reporter,
             memory: Budget::new("memory-bytes", limits.max_memory_bytes),
             table: Budget::new("table-elements", limits.max_table_elements),
+            max_core_instances: limits.max_core_instances,
         }
     }
 }
@@ -83,7 +83,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        MAX_CORE_INSTANCES
+        self.max_core_instances
     }
 
     fn tables(&self) -> usize {

@@ -17,6 +17,7 @@ pub(super) struct Linkers {
     plain: Linked,
     asynchronous: OnceCell<Linked>,
     cache: CompileCache,
+    stack_bytes: usize,
 }
 
 struct Linked {
@@ -27,11 +28,12 @@ struct Linked {
 impl Linkers {
     /// # Errors
     /// If an engine does not work on this machine.
-    pub(super) fn new(cache: &CompileCache) -> Result<Self, LoadError> {
+    pub(super) fn new(cache: &CompileCache, stack_bytes: usize) -> Result<Self, LoadError> {
         Ok(Self {
-            plain: Linked::new(cache, Concurrency::Off)?,
+            plain: Linked::new(cache, Concurrency::Off, stack_bytes)?,
             asynchronous: OnceCell::new(),
             cache: cache.clone(),
+            stack_bytes,
         })
     }
 
@@ -44,7 +46,7 @@ impl Linkers {
         component: &[u8],
     ) -> Result<(&Linker<State>, &Arc<Activity>), LoadError> {
         let linked = if is_asynchronous(component) {
-            let make = async || Linked::new(&self.cache, Concurrency::On);
+            let make = async || Linked::new(&self.cache, Concurrency::On, self.stack_bytes);
             self.asynchronous.get_or_try_init(make).await?
         } else {
             &self.plain
@@ -54,8 +56,12 @@ impl Linkers {
 }
 
 impl Linked {
-    fn new(cache: &CompileCache, concurrency: Concurrency) -> Result<Self, LoadError> {
-        let engine = engine(cache, concurrency)?;
+    fn new(
+        cache: &CompileCache,
+        concurrency: Concurrency,
+        stack_bytes: usize,
+    ) -> Result<Self, LoadError> {
+        let engine = engine(cache, concurrency, stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
         adapters::add_to_linker(&mut linker, concurrency).map_err(LoadError::Engine)?;

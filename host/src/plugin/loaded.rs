@@ -12,6 +12,7 @@ use super::linkers::Linkers;
 use super::settings::{ComponentSource, PluginSettings};
 use super::state::State;
 use super::ticker::Activity;
+use super::wasi::http;
 
 /// Ready to be instantiated, any number of times.
 pub(super) struct Loaded {
@@ -38,15 +39,26 @@ pub(super) async fn load(
     let (bytes, name) = match settings.component.clone() {
         ComponentSource::File(path) => {
             let name = path.display().to_string();
-            (blocking(&name, move || component::read(&path)).await?.into(), name)
+            let limit = settings.limits.max_component_bytes;
+            (blocking(&name, move || component::read(&path, limit)).await?.into(), name)
         }
-        ComponentSource::Bytes(bytes) => (bytes, settings.name.clone()),
+        ComponentSource::Bytes(bytes) => {
+            let (name, limit) = (&settings.name, settings.limits.max_component_bytes);
+            component::check_size(name, bytes.len() as u64, limit)?;
+            (bytes, name.clone())
+        }
     };
     let (linker, activity) = linkers.of(&bytes).await?;
     let engine = linker.engine().clone();
     let component = {
         let compiled = name.clone();
-        blocking(&name, move || component::compile(&engine, &compiled, &bytes)).await?
+        let compiling = blocking(&name, move || component::compile(&engine, &compiled, &bytes));
+        // It can't be cancelled: given up, it works on to its end for nobody.
+        let limit = settings.limits.compile_timeout;
+        match tokio::time::timeout(limit, compiling).await {
+            Ok(component) => component?,
+            Err(_) => return Err(LoadError::CompileTimeout { name, limit }.into()),
+        }
     };
     let loaded = link(linker, activity, &component, name)?;
     check_subscriptions(loaded.kind, settings)?;
@@ -94,7 +106,14 @@ fn link(
         tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
     }
     let mismatch = |source| LoadError::Mismatch { name: name.clone(), source };
-    let pre = linker.instantiate_pre(component).map_err(mismatch)?;
+    let pre = if interfaces.has_http() {
+        let mut linker = linker.clone();
+        http::add_to_linker(&mut linker, component).map_err(mismatch)?;
+        linker.instantiate_pre(component)
+    } else {
+        linker.instantiate_pre(component)
+    };
+    let pre = pre.map_err(mismatch)?;
     let (mut batch, mut handler) = (None, None);
     match kind {
         Kind::Plugin { batch: has_batch } => {

@@ -52,7 +52,7 @@ pub(super) enum Event {
 }
 
 /// How much may wait. Bytes are those of subject, reply-to, headers and payload.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailboxLimits {
     /// Messages of one subscription.
@@ -159,6 +159,10 @@ struct Inner {
     /// Groups of messages that came together, about.
     groups: u32,
     timers: Timers,
+    /// Timers that are due and not taken yet.
+    due_timers: usize,
+    /// Bytes of the answers that wait.
+    answer_bytes: usize,
     /// Requests whose last answer has not come.
     requests: u32,
     stopping: bool,
@@ -253,20 +257,39 @@ impl Mailbox {
         self.push_urgent(Delivery::Event { client, event: Box::new(event) });
     }
 
-    pub(super) fn push_urgent(&self, delivery: Delivery) {
+    fn push_urgent(&self, delivery: Delivery) {
         let mut inner = self.inner.lock();
-        if let Delivery::Reply { last: true, .. } = delivery {
-            inner.requests = inner.requests.saturating_sub(1);
-        }
-        // A request for any number of answers takes no more than there is room for.
-        if matches!(delivery, Delivery::Reply { last: false, .. })
-            && inner.urgent.len() >= self.most.messages
-        {
-            return;
-        }
         let was_idle = inner.is_idle();
         inner.urgent.push_back(delivery);
         self.signal(was_idle);
+    }
+
+    /// Puts an answer to a request before the messages that wait. Of many answers,
+    /// so many bytes may wait; the last one always fits, since it is waited for.
+    ///
+    /// # Errors
+    /// If it does not fit and is dropped: with the bytes that wait, and with it.
+    pub(super) fn push_reply(
+        &self,
+        client: u32,
+        id: u64,
+        answer: Answer,
+        last: bool,
+        max_bytes: usize,
+    ) -> Result<(), (usize, usize)> {
+        let size = answer_size(&answer);
+        let mut inner = self.inner.lock();
+        let (current, desired) = (inner.answer_bytes, inner.answer_bytes.saturating_add(size));
+        if last {
+            inner.requests = inner.requests.saturating_sub(1);
+        } else if desired > max_bytes || inner.urgent.len() >= self.most.messages {
+            return Err((current, desired));
+        }
+        let was_idle = inner.is_idle();
+        inner.answer_bytes = desired;
+        inner.urgent.push_back(Delivery::Reply { client, id, answer, last });
+        self.signal(was_idle);
+        Ok(())
     }
 
     fn signal(&self, was_idle: bool) {
@@ -279,6 +302,13 @@ impl Mailbox {
     pub(super) fn take(&self) -> Option<Delivery> {
         let mut inner = self.inner.lock();
         if let Some(delivery) = inner.urgent.pop_front() {
+            match &delivery {
+                Delivery::Reply { answer, .. } => {
+                    inner.answer_bytes = inner.answer_bytes.saturating_sub(answer_size(answer));
+                }
+                Delivery::Timer(_) => inner.due_timers = inner.due_timers.saturating_sub(1),
+                Delivery::Message(_) | Delivery::Event { .. } => {}
+            }
             return Some(delivery);
         }
         let delivery = inner.ordered.pop_front()?;
@@ -334,14 +364,16 @@ impl Mailbox {
     /// The request was cancelled: what has come of it is not to be delivered.
     pub(super) fn forget_request(&self, request: u64) {
         let mut inner = self.inner.lock();
-        let mut ended = false;
+        let (mut ended, mut freed) = (false, 0);
         inner.urgent.retain(|delivery| match delivery {
-            Delivery::Reply { id, last, .. } if *id == request => {
+            Delivery::Reply { id, answer, last, .. } if *id == request => {
                 ended |= *last;
+                freed += answer_size(answer);
                 false
             }
             _ => true,
         });
+        inner.answer_bytes = inner.answer_bytes.saturating_sub(freed);
         if !ended {
             inner.requests = inner.requests.saturating_sub(1);
         }
@@ -357,7 +389,10 @@ impl Mailbox {
     pub(super) fn cancel_timer(&self, timer: u64) {
         let mut inner = self.inner.lock();
         inner.timers.cancel(timer);
+        let waiting = inner.urgent.len();
         inner.urgent.retain(|delivery| !matches!(delivery, Delivery::Timer(id) if *id == timer));
+        let cancelled = waiting - inner.urgent.len();
+        inner.due_timers = inner.due_timers.saturating_sub(cancelled);
     }
 
     pub(super) fn timer_count(&self) -> usize {
@@ -370,6 +405,8 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         inner.timers = Timers::default();
         inner.requests = 0;
+        inner.due_timers = 0;
+        inner.answer_bytes = 0;
         inner.urgent.retain(|delivery| matches!(delivery, Delivery::Event { .. }));
     }
 
@@ -441,16 +478,63 @@ impl Inner {
             return None;
         }
         let now = Instant::now();
-        while let Some(id) = self.timers.pop_due(now) {
-            self.urgent.push_back(Delivery::Timer(id));
+        // Those that repeat come again only once all have been taken, or an instance
+        // that is slower than they are would have ever more of them.
+        if self.due_timers == 0 {
+            while let Some(id) = self.timers.pop_due(now) {
+                self.urgent.push_back(Delivery::Timer(id));
+                self.due_timers += 1;
+            }
         }
         self.timers.next()
     }
 }
 
+fn answer_size(answer: &Answer) -> usize {
+    answer.as_ref().map_or(0, |message| message.as_ref().map_or(0, Message::size))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn push_reply(mailbox: &Mailbox, answer: Answer, last: bool) -> Result<(), (usize, usize)> {
+        mailbox.push_reply(1, 1, answer, last, 100)
+    }
+
+    #[test]
+    fn answers_beyond_their_bytes_are_dropped_and_the_last_one_is_not() {
+        let mailbox = Mailbox::new(MailboxLimits::default());
+        let answer = |size| Ok(Some(Message::new("a", None, b"", &vec![0; size])));
+        assert_eq!(push_reply(&mailbox, answer(59), false), Ok(()));
+        assert_eq!(push_reply(&mailbox, answer(40), false), Err((60, 101)));
+        assert_eq!(push_reply(&mailbox, answer(39), false), Ok(()));
+        assert_eq!(push_reply(&mailbox, answer(500), true), Ok(()));
+        assert!(mailbox.take().is_some());
+        assert!(mailbox.take().is_some());
+        assert!(mailbox.take().is_some());
+        assert_eq!(push_reply(&mailbox, answer(99), false), Ok(()));
+        mailbox.forget_request(1);
+        assert_eq!(push_reply(&mailbox, answer(99), false), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn timers_that_an_instance_is_too_slow_for_do_not_pile_up() {
+        let mailbox = Mailbox::new(MailboxLimits::default());
+        for id in 1..=3 {
+            mailbox.set_timer(id, Duration::ZERO, true);
+        }
+        // They repeat every millisecond.
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(5) {
+            assert_eq!(mailbox.wait(None).await, Wait::Ready);
+        }
+        for id in 1..=3 {
+            assert!(matches!(mailbox.take(), Some(Delivery::Timer(due)) if due == id));
+        }
+        assert!(mailbox.take().is_none());
+        assert_eq!(mailbox.wait(None).await, Wait::Ready);
+    }
 
     fn incoming(sid: u64, payload: &[u8]) -> Incoming {
         Incoming { client: 1, sid, message: Message::new("a", None, b"", payload) }
@@ -493,8 +577,8 @@ mod tests {
     fn events_do_not_queue_behind_messages() {
         let mailbox = Mailbox::new(MailboxLimits::default());
         mailbox.push(incoming(1, b""));
-        mailbox.push_urgent(Delivery::Timer(7));
-        assert!(matches!(mailbox.take(), Some(Delivery::Timer(7))));
+        mailbox.push_event(1, Event::Drained);
+        assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
         assert!(matches!(mailbox.take(), Some(Delivery::Message(_))));
         assert!(mailbox.take().is_none());
     }
@@ -526,7 +610,7 @@ mod tests {
         mailbox.expect_reply();
         mailbox.stop();
         assert_eq!(mailbox.wait(Some(Duration::ZERO)).await, Wait::TimedOut);
-        mailbox.push_urgent(Delivery::Reply { client: 1, id: 1, answer: Ok(None), last: true });
+        assert_eq!(push_reply(&mailbox, Ok(None), true), Ok(()));
         assert_eq!(mailbox.wait(None).await, Wait::Ready);
         assert!(mailbox.take().is_some());
         assert_eq!(mailbox.wait(None).await, Wait::Stopped);

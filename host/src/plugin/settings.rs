@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::mailbox::MailboxLimits;
+use super::limits::Limits;
 use super::scaling::InstanceCount;
+use super::wasi::Directory;
 use crate::connection::own_inbox_prefix;
 use crate::policy::{Learner, PermissionPlace, Policy};
 use crate::protocol::{
@@ -45,10 +46,14 @@ pub struct PluginSettings {
     /// How long an instance that is replaced or no longer needed may take to work
     /// off what it has.
     pub drain_timeout: Duration,
-    /// Arguments of a command, without the program's name.
+    /// Arguments that it sees, for a command without the program's name.
     pub arguments: Vec<String>,
     /// Environment variables it sees.
     pub environment: Vec<(String, String)>,
+    /// Directories it may use; no others.
+    pub directories: Vec<Directory>,
+    /// What it gets for the keys that it asks `wasi:config/store` for.
+    pub config: BTreeMap<String, String>,
     /// A message whose handler failed or trapped is answered with an error, if
     /// it asked for an answer.
     pub answer_errors: bool,
@@ -71,6 +76,8 @@ impl PluginSettings {
             drain_timeout: Duration::from_secs(10),
             arguments: Vec::new(),
             environment: Vec::new(),
+            directories: Vec::new(),
+            config: BTreeMap::new(),
             answer_errors: true,
         }
     }
@@ -145,88 +152,6 @@ impl ClientName {
             return format!("requests.{}", self.name);
         }
         own_inbox_prefix(&format!("requests.{}", self.name))
-    }
-}
-
-/// How much a plugin may use.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Limits {
-    /// All linear memories of one instance together, in bytes.
-    pub max_memory_bytes: usize,
-    /// Elements of all tables of one instance together.
-    pub max_table_elements: usize,
-    /// Bounds `start`, connecting included.
-    pub start_timeout: Duration,
-    /// Bounds one callback, waits included.
-    pub callback_timeout: Duration,
-    /// Bounds the processor time of one callback.
-    pub callback_cpu_time: Duration,
-    /// Messages that an instance handles at once, if its handler is asynchronous.
-    pub max_concurrent_calls: usize,
-    /// Subscriptions of one instance.
-    pub max_subscriptions: usize,
-    /// Requests of one instance that wait for an answer.
-    pub max_requests: usize,
-    /// Timers of one instance.
-    pub max_timers: usize,
-    /// Connections of the plugin.
-    pub max_connections: usize,
-    /// Headers and payload of one message, in bytes; the server has a limit too.
-    pub max_payload_bytes: usize,
-    /// What may wait for one instance.
-    pub mailbox: MailboxLimits,
-    /// Failures of one instance in `failure_window`; one more, and the plugin is
-    /// quarantined.
-    pub max_failures: u32,
-    /// The time in which failures are counted.
-    pub failure_window: Duration,
-}
-
-impl Limits {
-    /// All of them by name, in the unit of the name.
-    pub(super) fn list(&self) -> BTreeMap<&'static str, u64> {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        [
-            ("memory-bytes", self.max_memory_bytes as u64),
-            ("table-elements", self.max_table_elements as u64),
-            ("start-timeout-ms", ms(self.start_timeout)),
-            ("callback-timeout-ms", ms(self.callback_timeout)),
-            ("callback-cpu-time-ms", ms(self.callback_cpu_time)),
-            ("subscriptions", self.max_subscriptions as u64),
-            ("requests", self.max_requests as u64),
-            ("timers", self.max_timers as u64),
-            ("connections", self.max_connections as u64),
-            ("payload-bytes", self.max_payload_bytes as u64),
-            ("mailbox-messages", self.mailbox.max_messages as u64),
-            ("mailbox-bytes", self.mailbox.max_bytes as u64),
-            ("instance-mailbox-messages", self.mailbox.max_instance_messages as u64),
-            ("instance-mailbox-bytes", self.mailbox.max_instance_bytes as u64),
-            ("failures", self.max_failures.into()),
-            ("failure-window-ms", ms(self.failure_window)),
-        ]
-        .into()
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_memory_bytes: 256 << 20,
-            max_table_elements: 100_000,
-            start_timeout: Duration::from_secs(30),
-            callback_timeout: Duration::from_secs(30),
-            callback_cpu_time: Duration::from_secs(5),
-            max_concurrent_calls: 64,
-            max_subscriptions: 10_000,
-            max_requests: 65_536,
-            max_timers: 10_000,
-            max_connections: 16,
-            max_payload_bytes: 64 << 20,
-            mailbox: MailboxLimits::default(),
-            max_failures: 10,
-            failure_window: Duration::from_secs(60),
-        }
     }
 }
 

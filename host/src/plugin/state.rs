@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
 
 use super::adapters;
 use super::bindings::types::Error;
@@ -14,13 +15,16 @@ use super::event::PluginEvent;
 use super::limiter::Limiter;
 use super::mailbox::{Delivery, Event, Mailbox};
 use super::progress::Progress;
+use super::rate::Meter;
 use super::replies::AwaitedReplies;
 use super::reporter::Reporter;
+use super::requests::Requests;
 use super::settings::PluginSettings;
+use super::stdio::LogMeter;
 use super::subscriptions::{Subscription, Subscriptions};
 use crate::connection::{Client, ConnectionOptions};
 use crate::policy::Denied;
-use crate::protocol::{Headers, Message, RequestId, Subject};
+use crate::protocol::{Headers, Message, Subject};
 
 /// What all instances of a plugin have in common.
 pub(super) struct Shared {
@@ -31,9 +35,39 @@ pub(super) struct Shared {
     pub(super) connections: Arc<Connections>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) reporter: Arc<Reporter>,
+    /// What the plugin publishes.
+    pub(super) publish_meter: Meter,
+    /// What its guests print.
+    pub(super) log_meter: LogMeter,
+    /// What `wasi:config/store` has for its guests.
+    pub(super) config_variables: WasiConfigVariables,
 }
 
 impl Shared {
+    pub(super) fn new(
+        settings: PluginSettings,
+        connection: ConnectionOptions,
+        connections: Arc<Connections>,
+        subscriptions: Arc<Subscriptions>,
+        reporter: Arc<Reporter>,
+    ) -> Self {
+        let limits = &settings.limits;
+        let publish_meter =
+            Meter::new(limits.max_publish_messages_per_second, limits.max_publish_bytes_per_second);
+        let log_meter = LogMeter::new(limits);
+        let config_variables = settings.config.clone().into_iter().collect();
+        Self {
+            settings,
+            connection,
+            connections,
+            subscriptions,
+            reporter,
+            publish_meter,
+            log_meter,
+            config_variables,
+        }
+    }
+
     /// Something happened that the operator should know.
     pub(super) fn report(&self, event: PluginEvent) {
         self.reporter.report(&event);
@@ -62,7 +96,7 @@ pub(super) struct State {
     pub(super) subscriptions: FxHashMap<u64, Arc<Subscription>>,
     /// Subscriptions of the instance before, which `start` may take up.
     pub(super) orphans: Vec<Arc<Subscription>>,
-    pub(super) requests: FxHashMap<u64, (u32, RequestId)>,
+    pub(super) requests: Requests,
     pub(super) ids: Ids,
     /// The message being handled, if somebody waits for an answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
@@ -89,6 +123,8 @@ impl State {
         wasi: WasiCtx,
         inheritance: Inheritance,
     ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(plugin.settings.limits.max_handles);
         let limiter = Limiter::new(Arc::clone(&plugin.reporter), &plugin.settings.limits);
         let foreign = adapters::Context::new(&plugin.settings.limits);
         Self {
@@ -98,14 +134,14 @@ impl State {
             connections: FxHashMap::default(),
             subscriptions: FxHashMap::default(),
             orphans: inheritance.subscriptions,
-            requests: FxHashMap::default(),
+            requests: Requests::default(),
             ids: inheritance.ids,
             in_hand: None,
             awaited: AwaitedReplies::new(),
             foreign,
             limiter,
             wasi,
-            table: ResourceTable::new(),
+            table,
         }
     }
 
@@ -141,7 +177,7 @@ impl State {
                     }
                 }
                 Delivery::Reply { id, last: true, .. } => {
-                    self.requests.remove(id);
+                    self.requests.remove(*id);
                 }
                 Delivery::Event { client, event } => match **event {
                     Event::SubscriptionEnded { sid, .. } => {
@@ -202,9 +238,9 @@ impl State {
 
     /// Ends what must not outlive the instance, and passes on what may.
     pub(super) fn leave(&mut self) -> Inheritance {
-        for (_, (client, request)) in std::mem::take(&mut self.requests) {
-            if let Some(client) = self.client(client) {
-                client.cancel_request(request);
+        for request in std::mem::take(&mut self.requests).into_all() {
+            if let Some(client) = self.client(request.client) {
+                client.cancel_request(request.id);
             }
         }
         self.mailbox.forget_instance();

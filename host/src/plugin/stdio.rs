@@ -1,73 +1,123 @@
-//! What a guest prints, and its view of the system: clocks, random numbers, the
-//! log, and nothing else.
+//! What a guest prints: lines of the log, of bounded length and number, which can't
+//! steer a terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::settings::PluginSettings;
+use super::limits::Limits;
+use super::rate::{Meter, Suppressed, UsedUp};
+use super::state::Shared;
 
-/// Longer lines are cut into several.
-const MAX_LINE_BYTES: usize = 8 * 1024;
+/// What a guest may write at once. A call works on no more than that.
+const MAX_WRITE_BYTES: usize = 4 << 10;
 
-/// A plugin's view of the system. What it prints goes to the log.
-pub(super) fn plugin_context(settings: &PluginSettings) -> WasiCtx {
-    let mut builder = confined(settings);
-    builder.stdout(GuestLog::new(settings, "stdout")).stderr(GuestLog::new(settings, "stderr"));
-    builder.build()
+/// How long lines are left out before their number is told.
+const REPORT_AFTER: Duration = Duration::from_secs(1);
+
+/// How much all instances of a plugin may log.
+#[derive(Debug)]
+pub(super) struct LogMeter {
+    meter: Meter,
+    suppressed: Suppressed,
 }
 
-/// A command's: it prints where the host prints, like any other program.
-pub(super) fn command_context(settings: &PluginSettings) -> WasiCtx {
-    let mut builder = confined(settings);
-    builder.arg(&settings.name).args(&settings.arguments).inherit_stdout().inherit_stderr();
-    builder.build()
+impl LogMeter {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let (lines, bytes) = (limits.max_log_lines_per_second, limits.max_log_bytes_per_second);
+        Self { meter: Meter::new(lines, bytes), suppressed: Suppressed::default() }
+    }
 }
 
-fn confined(settings: &PluginSettings) -> WasiCtxBuilder {
-    let mut builder = WasiCtxBuilder::new();
-    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-    builder.envs(&settings.environment);
-    builder
-}
-
-/// A stream whose lines go to the log, with the plugin's name.
+/// A stream whose lines go to the log, with the plugin's name. All handles of a
+/// guest for it are the same stream.
 #[derive(Clone)]
-struct GuestLog {
-    plugin: String,
-    stream: &'static str,
-    line: Vec<u8>,
+pub(super) struct GuestLog(Arc<Stream>);
+
+struct Stream {
+    plugin: Arc<Shared>,
+    name: &'static str,
+    line: Mutex<Vec<u8>>,
 }
 
 impl GuestLog {
-    fn new(settings: &PluginSettings, stream: &'static str) -> Self {
-        Self { plugin: settings.name.clone(), stream, line: Vec::new() }
+    pub(super) fn new(plugin: &Arc<Shared>, name: &'static str) -> Self {
+        Self(Arc::new(Stream { plugin: Arc::clone(plugin), name, line: Mutex::default() }))
     }
+}
 
-    fn push(&mut self, mut bytes: &[u8]) {
+impl Stream {
+    fn push(&self, mut bytes: &[u8]) {
+        let mut line = self.line.lock();
         while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (line, rest) = bytes.split_at(end);
-            self.extend(line);
-            self.emit();
+            let (rest_of_line, rest) = bytes.split_at(end);
+            self.extend(&mut line, rest_of_line);
+            self.emit(&mut line);
             bytes = rest.get(1..).unwrap_or_default();
         }
-        self.extend(bytes);
+        self.extend(&mut line, bytes);
     }
 
-    fn extend(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(MAX_LINE_BYTES) {
-            if self.line.len() + piece.len() > MAX_LINE_BYTES {
-                self.emit();
+    fn extend(&self, line: &mut Vec<u8>, bytes: &[u8]) {
+        let limit = self.plugin.settings.limits.max_log_line_bytes.max(1);
+        for piece in bytes.chunks(limit) {
+            if line.len() + piece.len() > limit {
+                self.emit(line);
             }
-            self.line.extend_from_slice(piece);
+            line.extend_from_slice(piece);
         }
     }
 
-    fn emit(&mut self) {
-        let text = printable(&self.line);
-        self.line.clear();
-        tracing::info!(target: "guest", plugin = self.plugin, stream = self.stream, "{text}");
+    fn emit(&self, line: &mut Vec<u8>) {
+        let plugin = &self.plugin;
+        match plugin.log_meter.meter.take(line.len()) {
+            Ok(()) => {
+                let (name, text) = (plugin.settings.name.as_str(), printable(line));
+                tracing::info!(target: "guest", plugin = name, stream = self.name, "{text}");
+            }
+            Err(used_up) => {
+                if plugin.log_meter.suppressed.add() {
+                    plugin.report_full_log(used_up);
+                    report_later(plugin);
+                }
+            }
+        }
+        line.clear();
+    }
+}
+
+/// The guest may never print again, so this can't wait for its next line.
+fn report_later(plugin: &Arc<Shared>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return plugin.report_suppressed_lines();
+    };
+    let plugin = Arc::clone(plugin);
+    runtime.spawn(async move {
+        tokio::time::sleep(REPORT_AFTER).await;
+        plugin.report_suppressed_lines();
+    });
+}
+
+impl Shared {
+    fn report_full_log(&self, used_up: UsedUp) {
+        let (limit, maximum) = match used_up {
+            UsedUp::Count(maximum) => ("log-lines-per-second", maximum),
+            UsedUp::Bytes(maximum) => ("log-bytes-per-second", maximum),
+        };
+        self.rate_reached(limit, maximum);
+    }
+
+    /// Says how many lines were left out, if any.
+    fn report_suppressed_lines(&self) {
+        let lines = self.log_meter.suppressed.take();
+        if lines > 0 {
+            let plugin = self.settings.name.as_str();
+            tracing::warn!(plugin, lines, "more was printed than may be logged");
+        }
     }
 }
 
@@ -77,7 +127,7 @@ pub(super) fn printable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut text = String::with_capacity(line.len());
     for c in String::from_utf8_lossy(line).chars() {
-        if c.is_control() && c != '\t' {
+        if (c.is_control() && c != '\t') || changes_direction(c) {
             text.extend(c.escape_default());
         } else {
             text.push(c);
@@ -86,11 +136,18 @@ pub(super) fn printable(line: &[u8]) -> String {
     text
 }
 
-impl Drop for GuestLog {
+/// Characters that show a text in another order than it is written in.
+fn changes_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl Drop for Stream {
     fn drop(&mut self) {
-        if !self.line.is_empty() {
-            self.emit();
+        let mut line = std::mem::take(&mut *self.line.lock());
+        if !line.is_empty() {
+            self.emit(&mut line);
         }
+        self.plugin.report_suppressed_lines();
     }
 }
 
@@ -113,7 +170,12 @@ impl StdoutStream for GuestLog {
 
 impl OutputStream for GuestLog {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.push(&bytes);
+        if bytes.len() > MAX_WRITE_BYTES {
+            let size = bytes.len();
+            let reason = format!("wrote {size} bytes where {MAX_WRITE_BYTES} were permitted");
+            return Err(StreamError::Trap(wasmtime::Error::msg(reason)));
+        }
+        self.0.push(&bytes);
         Ok(())
     }
 
@@ -122,7 +184,7 @@ impl OutputStream for GuestLog {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(64 * 1024)
+        Ok(MAX_WRITE_BYTES)
     }
 }
 
@@ -140,5 +202,6 @@ mod tests {
         assert_eq!(printable(b"\x1b[2Jhi\x07\tthere\r"), "\\u{1b}[2Jhi\\u{7}\tthere");
         assert_eq!(printable(b"\xff\xfe"), "\u{fffd}\u{fffd}");
         assert_eq!(printable("gr\u{fc}n".as_bytes()), "gr\u{fc}n");
+        assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
     }
 }

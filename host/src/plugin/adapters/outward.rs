@@ -9,8 +9,8 @@ use super::budget::Budget;
 use crate::plugin::bindings::client::{ConnectOptions, Host as _};
 use crate::plugin::bindings::requester::{Host as _, RequestOptions};
 use crate::plugin::bindings::types::{Error, Header, Message};
+use crate::plugin::limits::Limits;
 use crate::plugin::mailbox::Incoming;
-use crate::plugin::settings::Limits;
 use crate::plugin::state::State;
 use crate::protocol::{Headers, Message as Delivered, QueueGroup, SubjectPattern};
 

@@ -51,7 +51,8 @@ impl Host for State {
         };
         let max_connections = settings.limits.max_connections;
         if plugin.connections.is_full_for(&key, max_connections) {
-            return Err(quota("connections", max_connections));
+            let limit = max_connections;
+            return Err(plugin.exceeded("connections", limit, limit.saturating_add(1), limit));
         }
         let make_options = |key: &Key, inbox_prefix: String| {
             let mut options = template;
@@ -169,10 +170,6 @@ impl Shared {
         options.tls.identity = None;
         Ok(options)
     }
-}
-
-pub(super) fn quota(what: &str, limit: usize) -> Error {
-    Error::QuotaExceeded(format!("{what}: the limit is {limit}"))
 }
 
 fn saturate(count: usize) -> u32 {

@@ -3,6 +3,7 @@
 
 mod client;
 mod convert;
+mod headers;
 mod inbox;
 mod packed_inbox;
 mod packed_message;
@@ -22,7 +23,7 @@ pub(super) use convert::{answer as answer_for_guest, event as event_for_guest};
 
 /// Makes everything that a guest may import known to the linker.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    super::wasi::add_to_linker(linker)?;
     super::bindings::Guest::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     publisher::add_to_linker(linker)?;
     packed_inbox::add_to_linker(linker)

@@ -7,6 +7,7 @@ use std::future::ready;
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 use wasmtime::{AsContextMut, StoreContextMut};
 
+use super::headers::HeaderWriter;
 use crate::connection::Client;
 use crate::plugin::bindings::types::Error;
 use crate::plugin::state::State;
@@ -121,21 +122,25 @@ fn read_headers(
     store: &mut StoreContextMut<'_, State>,
     list: &WasmList<HeaderInGuest>,
 ) -> wasmtime::Result<Result<Headers, Error>> {
-    let mut headers = Headers::new();
     if list.len() == 0 {
-        return Ok(Ok(headers));
+        return Ok(Ok(Headers::new()));
     }
-    if list.len() > crate::protocol::MAX_HEADER_FIELDS {
-        return Ok(Err(super::client::quota("header fields", crate::protocol::MAX_HEADER_FIELDS)));
+    // Refused before its fields are read.
+    if let Err(error) = HeaderWriter::new(&store.data().plugin, list.len()) {
+        return Ok(Err(error));
     }
     let fields = list.iter(store.as_context_mut())?.collect::<wasmtime::Result<Vec<_>>>()?;
+    let mut headers = match HeaderWriter::new(&store.data().plugin, fields.len()) {
+        Ok(headers) => headers,
+        Err(error) => return Ok(Err(error)),
+    };
     for field in fields {
         let name = field.name.to_str(&*store)?;
         if let Err(error) = headers.push(&name, field.value.as_le_slice(&*store)) {
-            return Ok(Err(error.into()));
+            return Ok(Err(error));
         }
     }
-    Ok(Ok(headers))
+    Ok(headers.finish())
 }
 
 impl Outgoing {
@@ -196,14 +201,19 @@ impl State {
     ) -> Result<Subject<'a>, Error> {
         let parsed = Subject::new(subject)?;
         let settings = self.settings();
-        if size > settings.limits.max_payload_bytes {
-            return Err(Error::PayloadTooLarge(settings.limits.max_payload_bytes as u64));
+        let limit = settings.limits.max_payload_bytes;
+        if size > limit {
+            let _ = self.plugin.exceeded("payload-bytes", 0, size, limit);
+            return Err(Error::PayloadTooLarge(limit as u64));
         }
         match ask(&settings.policy, parsed) {
             Err(denied) if !self.is_awaited(subject) => self.plugin.refuse(denied)?,
             _ => {}
         }
-        Ok(parsed)
+        match self.plugin.publish_meter.take(size) {
+            Ok(()) => Ok(parsed),
+            Err(used_up) => Err(self.plugin.publishes_too_fast(used_up)),
+        }
     }
 
     /// Whether this instance may have others answer to this subject: to an inbox

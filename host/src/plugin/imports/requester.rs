@@ -1,16 +1,18 @@
 //! `simple-nats:client/requester`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::client::quota;
+use super::headers::HeaderWriter;
 use crate::connection::{Answer, Client, Receiver, Reception};
 use crate::plugin::bindings::requester::{Host, RequestOptions};
-use crate::plugin::bindings::types::{Error, Header, Message as GuestMessage};
-use crate::plugin::mailbox::{Delivery, Mailbox};
-use crate::plugin::state::State;
+use crate::plugin::bindings::types::{Error, Message as GuestMessage};
+use crate::plugin::mailbox::Mailbox;
+use crate::plugin::requests::UnderWay;
+use crate::plugin::state::{Shared, State};
 use crate::protocol::{self, EndReason, Headers, Message, RequestId, Subject};
 
 /// Answers to one request that may wait for a guest to be resumed.
@@ -30,12 +32,14 @@ impl Host for State {
         let connection = self.known(client)?.client.clone();
         self.ids.request += 1;
         let id = self.ids.request;
-        let receiver = Arc::new(ToMailbox { client, mailbox: Arc::clone(&self.mailbox) });
+        let (plugin, mailbox) = (Arc::clone(&self.plugin), Arc::clone(&self.mailbox));
+        let receiver = Arc::new(ToMailbox { client, plugin, mailbox });
         let request = self.prepare(&subject, &payload, options)?;
         self.mailbox.expect_reply();
+        let bytes = request.size();
         match request.send(&connection, receiver, id).await {
             Ok(request) => {
-                self.requests.insert(id, (client, request));
+                self.requests.insert(id, UnderWay { client, id: request, bytes });
                 Ok(id)
             }
             Err(error) => {
@@ -46,9 +50,9 @@ impl Host for State {
     }
 
     fn cancel_request(&mut self, id: u64) {
-        let Some((client, request)) = self.requests.remove(&id) else { return };
-        if let Some(client) = self.client(client) {
-            client.cancel_request(request);
+        let Some(request) = self.requests.remove(id) else { return };
+        if let Some(client) = self.client(request.client) {
+            client.cancel_request(request.id);
         }
         self.mailbox.forget_request(id);
     }
@@ -67,6 +71,7 @@ impl Host for State {
 /// A request that is allowed and can be sent, to be waited for.
 pub(in crate::plugin) struct Asking {
     client: u32,
+    plugin: Arc<Shared>,
     connection: Client,
     subject: String,
     headers: Headers,
@@ -78,7 +83,8 @@ impl Asking {
     /// Sends the request and waits until it has ended.
     pub(in crate::plugin) async fn ask(self) -> Result<Vec<GuestMessage>, Error> {
         let (answers, mut arrived) = mpsc::channel(MAX_WAITING_ANSWERS);
-        let receiver = Arc::new(ToWaiter { answers });
+        let receiver =
+            Arc::new(ToWaiter { answers, plugin: self.plugin, bytes: AtomicUsize::new(0) });
         let request = Request {
             subject: Subject::new(&self.subject)?,
             headers: self.headers,
@@ -117,7 +123,8 @@ impl State {
     ) -> Result<Asking, Error> {
         let connection = self.known(client)?.client.clone();
         let Request { headers, options, .. } = self.prepare(&subject, &payload, options)?;
-        Ok(Asking { client, connection, subject, headers, payload, options })
+        let plugin = Arc::clone(&self.plugin);
+        Ok(Asking { client, plugin, connection, subject, headers, payload, options })
     }
 
     fn prepare<'a>(
@@ -126,13 +133,22 @@ impl State {
         payload: &'a [u8],
         options: RequestOptions,
     ) -> Result<Request<'a>, Error> {
-        let headers = block(&options.headers)?;
-        let size = headers.as_bytes().len().saturating_add(payload.len());
-        let subject = self.check(subject, size, |policy, subject| policy.may_request(subject))?;
-        let limit = self.settings().limits.max_requests;
-        if self.requests.len() >= limit {
-            return Err(quota("requests in flight", limit));
+        let mut headers = HeaderWriter::new(&self.plugin, options.headers.len())?;
+        for field in &options.headers {
+            headers.push(&field.name, &field.value)?;
         }
+        let headers = headers.finish()?;
+        let size = headers.as_bytes().len().saturating_add(payload.len());
+        let limits = self.settings().limits;
+        let (count, bytes) = (self.requests.len(), self.requests.bytes());
+        if count >= limits.max_requests {
+            return Err(self.plugin.exceeded("requests", count, count + 1, limits.max_requests));
+        }
+        let (desired, limit) = (bytes.saturating_add(size), limits.max_request_bytes);
+        if desired > limit {
+            return Err(self.plugin.exceeded("request-bytes", bytes, desired, limit));
+        }
+        let subject = self.check(subject, size, |policy, subject| policy.may_request(subject))?;
         let duration = |ms: u32| Duration::from_millis(ms.into());
         let options = protocol::RequestOptions {
             timeout: options.timeout_ms.map_or(DEFAULT_TIMEOUT, duration),
@@ -144,6 +160,11 @@ impl State {
 }
 
 impl Request<'_> {
+    /// Headers and payload, in bytes.
+    fn size(&self) -> usize {
+        self.headers.as_bytes().len().saturating_add(self.payload.len())
+    }
+
     async fn send(
         &self,
         client: &Client,
@@ -158,23 +179,20 @@ impl Request<'_> {
     }
 }
 
-fn block(fields: &[Header]) -> Result<Headers, Error> {
-    let mut headers = Headers::new();
-    for field in fields {
-        headers.push(&field.name, &field.value)?;
-    }
-    Ok(headers)
-}
-
 /// Answers that go to `handler.on-reply`, by way of the mailbox.
 struct ToMailbox {
     client: u32,
+    plugin: Arc<Shared>,
     mailbox: Arc<Mailbox>,
 }
 
 impl Receiver for ToMailbox {
     fn reply(&self, id: u64, answer: Answer, last: bool) {
-        self.mailbox.push_urgent(Delivery::Reply { client: self.client, id, answer, last });
+        let limit = self.plugin.settings.limits.max_answer_bytes;
+        let pushed = self.mailbox.push_reply(self.client, id, answer, last, limit);
+        if let Err((current, desired)) = pushed {
+            self.plugin.limit_reached("answer-bytes", current, desired, limit);
+        }
     }
 
     fn message(&self, _: u64, _: Message, _: bool) -> Reception {
@@ -187,10 +205,23 @@ impl Receiver for ToMailbox {
 /// Answers that a suspended guest waits for.
 struct ToWaiter {
     answers: mpsc::Sender<(Answer, bool)>,
+    plugin: Arc<Shared>,
+    /// Of all answers so far: they are handed over together.
+    bytes: AtomicUsize,
 }
 
 impl Receiver for ToWaiter {
     fn reply(&self, _: u64, answer: Answer, last: bool) {
+        let size = answer.as_ref().map_or(0, |one| one.as_ref().map_or(0, Message::size));
+        let limit = self.plugin.settings.limits.max_answer_bytes;
+        let current = self.bytes.load(Ordering::Relaxed);
+        let desired = current.saturating_add(size);
+        // The last one is what the waiter waits for.
+        if desired > limit && !last {
+            self.plugin.limit_reached("answer-bytes", current, desired, limit);
+            return;
+        }
+        self.bytes.store(desired, Ordering::Relaxed);
         // The waiter may be gone, and its guard cancels the request then; or it is
         // slower than the answers come, and loses the newest like a full mailbox.
         let _ = self.answers.try_send((answer, last));

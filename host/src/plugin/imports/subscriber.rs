@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::client::quota;
 use crate::plugin::bindings::subscriber::{Host, PendingCounts};
 use crate::plugin::bindings::types::Error;
 use crate::plugin::state::State;
@@ -76,8 +75,9 @@ impl State {
             Some(index) => self.orphans.remove(index),
             None => {
                 let limit = self.settings().limits.max_subscriptions;
-                if self.subscriptions.len() >= limit {
-                    return Err(quota("subscriptions", limit));
+                let count = self.subscriptions.len();
+                if count >= limit {
+                    return Err(self.plugin.exceeded("subscriptions", count, count + 1, limit));
                 }
                 let connection = (client, &self.known(client)?.client);
                 let all = &self.plugin.subscriptions;

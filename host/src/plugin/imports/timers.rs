@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::client::quota;
 use crate::plugin::bindings::timers::Host;
 use crate::plugin::bindings::types::Error;
 use crate::plugin::state::State;
@@ -10,8 +9,9 @@ use crate::plugin::state::State;
 impl Host for State {
     fn set_timer(&mut self, delay_ms: u64, repeat: bool) -> Result<u64, Error> {
         let limit = self.settings().limits.max_timers;
-        if self.mailbox.timer_count() >= limit {
-            return Err(quota("timers", limit));
+        let count = self.mailbox.timer_count();
+        if count >= limit {
+            return Err(self.plugin.exceeded("timers", count, count + 1, limit));
         }
         self.ids.timer += 1;
         self.mailbox.set_timer(self.ids.timer, Duration::from_millis(delay_ms), repeat);
