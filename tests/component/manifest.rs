@@ -186,3 +186,129 @@ async fn the_schema_in_the_docs_is_the_one_of_the_program() -> Result<()> {
     assert_eq!(printed, kept, "write it anew: simple-nats schema > docs/plugins.schema.json");
     Ok(())
 }
+
+#[tokio::test]
+async fn plugins_on_a_shared_connection_are_one_client_with_rights_apart() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let manifest = Written::new(
+        "[defaults]\n\
+         connection = \"main\"\n\
+         [connection.main]\n\
+         client-name = \"both\"\n\
+         [plugin.echo]\n\
+         component = \"{echo}\"\n\
+         permissions.subscribe = [\"echo\"]\n\
+         [plugin.probe]\n\
+         component = \"{probe}\"\n\
+         permissions.subscribe = [\"probe.cmd\"]\n",
+    )?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("echo").await?;
+    host.wait_until_ready("probe").await?;
+    server.wait_for_subscriptions("both", &["echo", "probe.cmd"]).await?;
+    assert_eq!(server.connz().await?["num_connections"], 1);
+
+    let client = server.client().await?;
+    let probe = Probe::new(client.clone());
+    let refused = probe.refuse(json!({ "op": "subscribe", "subject": "echo" })).await?;
+    assert_eq!(refused.kind, "PermissionDenied");
+    let inbox = probe.obey(json!({ "op": "new_inbox" })).await?;
+    let inbox = inbox.as_str().context("no inbox")?;
+    let (own, _) = inbox.rsplit_once('.').context("no number")?;
+    let (all, _) = own.rsplit_once('.').context("no part of its own")?;
+    let of_all = json!({ "op": "subscribe", "subject": format!("{all}.>") });
+    assert_eq!(probe.refuse(of_all).await?.kind, "PermissionDenied");
+    probe.subscribe(&format!("{own}.>"), None).await?;
+
+    // One of them leaves; the other stays.
+    probe.obey(json!({ "op": "drain" })).await?;
+    server.wait_for_subscriptions("both", &["echo"]).await?;
+    assert_eq!(ask(&client, "echo", "hello").await?.payload, "hello");
+    assert!(host.stop().await?.status.success());
+    assert!(server.connection("both").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_of_its_own_has_its_own_server_and_login() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let config = "authorization { user: me, password: \"s3cret\" }";
+    let other = NatsServer::builder().config(config).start().await?;
+    let manifest = Written::new(&format!(
+        "[plugin.echo]\n\
+         component = \"{{echo}}\"\n\
+         permissions.subscribe = [\"echo\"]\n\
+         [plugin.echo.connection]\n\
+         servers = [\"{}\"]\n\
+         user = \"me\"\n\
+         password = {{ file = \"password\" }}\n\
+         [plugin.rpc-worker]\n\
+         component = \"{{rpc-worker}}\"\n\
+         permissions.allow-all = true\n",
+        other.url()
+    ))?;
+    std::fs::write(manifest.folder.path().join("password"), "s3cret\n")?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("echo").await?;
+    host.wait_until_ready("rpc-worker").await?;
+    let login = async_nats::ConnectOptions::with_user_and_password("me".into(), "s3cret".into());
+    let there = other.client_with(login).await?;
+    assert_eq!(ask(&there, "echo", "hello").await?.payload, "hello");
+    assert_eq!(server.connz().await?["num_connections"], 1, "the worker's");
+    let finished = host.stop().await?;
+    assert!(finished.log.iter().all(|line| !line.text.contains("s3cret")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_example_in_the_docs_is_a_good_manifest() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/manifest.md");
+    let page = std::fs::read_to_string(path)?;
+    let (_, rest) = page.split_once("```toml\n").context("no example")?;
+    let (example, _) = rest.split_once("```").context("no end of the example")?;
+    let manifest = Written::new(example)?;
+    let folder = manifest.folder.path();
+    std::fs::create_dir(folder.join("vendor"))?;
+    for component in ["orders.wasm", "vendor/rates.wasm"] {
+        std::fs::copy(guest("echo")?, folder.join(component))?;
+    }
+    std::fs::write(folder.join("rates.creds"), "")?;
+    let mut command = program::command(&["check", &manifest.text_path()]);
+    let finished = HostProcess::spawn({
+        command.env("SHOP_PASSWORD", "secret");
+        command
+    })?
+    .wait()
+    .await?;
+    assert!(finished.status.success(), "{:#?}", finished.log);
+    let told = finished.stdout.join("\n");
+    assert_has(&told, &["orders: ok", "rates: ok"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_manifest_is_learned_from_plugins_that_run() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let manifest = Written::new(
+        "[plugin.echo]\ncomponent = \"{echo}\"\n[plugin.\"of the queue\"]\ncomponent = \"{queue-workers}\"\n",
+    )?;
+    let args = ["up", &manifest.text_path(), "--server", &server.url(), "--learn"];
+    let host = start(&args)?;
+    host.wait_until_ready("of the queue").await?;
+    assert_eq!(ask(&server.client().await?, "echo", "hello").await?.payload, "hello");
+    let finished = host.stop().await?;
+    assert_eq!(
+        finished.stdout,
+        [
+            "# echo: --allow-subscribe 'echo'",
+            "[plugin.echo.permissions]",
+            "subscribe = [\"echo\"]",
+            "",
+            "# of the queue: --allow-subscribe 'jobs' --allow-queue-group 'crew'",
+            "[plugin.\"of the queue\".permissions]",
+            "subscribe = [\"jobs\"]",
+            "queue-groups = [\"crew\"]",
+        ]
+    );
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! `simple-nats up`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use super::serving::{Change, Serving};
 use super::signals::Stops;
 use crate::config::{Manifest, PlannedConnection, PlannedPlugin};
 use crate::connection::ConnectionOptions;
-use crate::plugin::{CompileCache, ComponentSource, Host, HostOptions};
+use crate::plugin::{
+    CompileCache, ComponentSource, Host, HostOptions, PluginSettings, SharedConnection,
+};
 
 /// Run the plugins of a manifest until Ctrl-C.
 ///
@@ -72,11 +75,12 @@ impl Up {
             Serving::open(Arc::clone(&host), &self.admin, self.watched(&manifest)).await?;
         let mut learning = Learning::default();
         let mut started = 0;
+        let mut connections = Connections::new(servers, &manifest);
         let serve = async {
             for plugin in self.planned(&manifest, &mut learning) {
                 let name = plugin.settings.name.clone();
-                let connection = connection(&plugin, &servers);
-                match host.add(plugin.settings, connection).await {
+                let (settings, connection) = connections.give(plugin);
+                match host.add(settings, connection).await {
                     Ok(_) => started += 1,
                     Err(error) => serving.note(&name, error),
                 }
@@ -88,7 +92,7 @@ impl Up {
                         serving.reload(|file| files.contains(file)).await;
                     }
                     Change::Files(_) | Change::ReloadAsked => {
-                        self.apply(&host, &servers, &mut learning).await;
+                        self.apply(&host, &mut connections, &mut learning).await;
                     }
                 }
             }
@@ -134,7 +138,7 @@ impl Up {
     /// Reads the manifest anew: plugins that are not in it any more end, new ones
     /// start, and the others are reloaded as it says now. One that makes no sense
     /// changes nothing. What comes of it is in the log.
-    async fn apply(&self, host: &Host, servers: &Servers, learning: &mut Learning) {
+    async fn apply(&self, host: &Host, connections: &mut Connections, learning: &mut Learning) {
         let manifest = match Manifest::read(&self.manifest) {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -142,6 +146,7 @@ impl Up {
                 return;
             }
         };
+        connections.learn(&manifest);
         let plugins = self.planned(&manifest, learning);
         for old in host.plugins() {
             if !plugins.iter().any(|plugin| plugin.settings.name == old.name()) {
@@ -149,11 +154,11 @@ impl Up {
             }
         }
         for plugin in plugins {
-            let connection = connection(&plugin, servers);
             let name = plugin.settings.name.clone();
+            let (settings, connection) = connections.give(plugin);
             let outcome = match host.plugin(&name) {
-                Some(old) => old.replace(plugin.settings, connection).await,
-                None => host.add(plugin.settings, connection).await.map(drop),
+                Some(old) => old.replace(settings, connection).await,
+                None => host.add(settings, connection).await.map(drop),
             };
             if let Err(error) = outcome {
                 tracing::error!(plugin = name, %error, "plugin not started");
@@ -162,9 +167,38 @@ impl Up {
     }
 }
 
-fn connection(plugin: &PlannedPlugin, servers: &Servers) -> ConnectionOptions {
-    match &plugin.connection {
-        PlannedConnection::Own(own) => own.options(&servers.options),
-        PlannedConnection::Shared(_) => servers.options.clone(),
+/// Where plugins connect.
+struct Connections {
+    servers: Servers,
+    /// Those that plugins share, by name. One that is there stays as it is when the
+    /// manifest is read anew, for the plugins that have it.
+    shared: BTreeMap<String, SharedConnection>,
+}
+
+impl Connections {
+    fn new(servers: Servers, manifest: &Manifest) -> Self {
+        let shared = manifest.shared_connections(&servers.options);
+        Self { servers, shared }
+    }
+
+    /// Takes up those that are new.
+    fn learn(&mut self, manifest: &Manifest) {
+        for (name, connection) in manifest.shared_connections(&self.servers.options) {
+            self.shared.entry(name).or_insert(connection);
+        }
+    }
+
+    /// What a plugin is run with.
+    fn give(&self, plugin: PlannedPlugin) -> (PluginSettings, ConnectionOptions) {
+        let PlannedPlugin { mut settings, connection, .. } = plugin;
+        let options = match connection {
+            PlannedConnection::Own(own) => own.options(&self.servers.options),
+            PlannedConnection::Shared(name) => {
+                settings.shared_connection = self.shared.get(&name).cloned();
+                let shared = settings.shared_connection.as_ref();
+                shared.map_or(&self.servers.options, SharedConnection::options).clone()
+            }
+        };
+        (settings, options)
     }
 }

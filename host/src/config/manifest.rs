@@ -9,7 +9,7 @@ use super::problem::ManifestError;
 use super::structure::{self, hint};
 use super::tables::{ConnectionChoice, Defaults, DirectoryChoice, Instances, PluginTable, Tables};
 use crate::connection::ConnectionOptions;
-use crate::plugin::{ClientName, ComponentSource, Directory, PluginSettings};
+use crate::plugin::{ClientName, ComponentSource, Directory, PluginSettings, SharedConnection};
 use crate::policy::PermissionPlace;
 
 /// A manifest that makes sense.
@@ -91,21 +91,19 @@ impl Manifest {
         &self.plugins
     }
 
-    /// The names of connections that plugins share.
-    pub fn shared_connections(&self) -> impl Iterator<Item = &str> {
-        self.shared.keys().map(String::as_str)
-    }
-
-    /// The options of a shared connection, where `host` are those of the command
-    /// line, and how it is named at the server.
-    pub fn shared_connection(
+    /// The connections that plugins share, by name, where `host` are the options
+    /// of the command line. Nothing is connected by that.
+    pub fn shared_connections(
         &self,
-        name: &str,
         host: &ConnectionOptions,
-    ) -> Option<(ConnectionOptions, ClientName)> {
-        let plan = self.shared.get(name)?;
-        let client_name = plan.client_name().map_or_else(ClientName::generate, ClientName::chosen);
-        Some((plan.options(host), client_name))
+    ) -> BTreeMap<String, SharedConnection> {
+        let connections = self.shared.iter().map(|(name, plan)| {
+            let client_name =
+                plan.client_name().map_or_else(ClientName::generate, ClientName::chosen);
+            let inbox_prefix = plan.inbox_prefix().map(str::to_owned);
+            (name.clone(), SharedConnection::new(plan.options(host), client_name, inbox_prefix))
+        });
+        connections.collect()
     }
 }
 

@@ -10,16 +10,24 @@ use super::error::{ClientError, ConnectError};
 use super::options::ConnectionOptions;
 use super::receiver::Receiver;
 use super::shared::{ConnectionStatus, Route, Shared};
+use super::tenant::Tenant;
 use crate::protocol::{
     QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
     Subject, SubjectPattern,
 };
 
+/// Why a connection ended that was closed.
+pub(super) const CLOSED_BY_OWNER: &str = "closed by its owner";
+
 /// A connection to NATS that keeps itself up. Cheap to clone; all clones are the
 /// same connection. Dropping them does not end it, [`close`](Self::close) does.
+///
+/// A handle made with [`tenant`](Self::tenant) is one user of a connection that
+/// several share: its subscriptions, its requests and its end are its own.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) tenant: Option<Arc<Tenant>>,
 }
 
 impl Client {
@@ -32,7 +40,7 @@ impl Client {
         let shared = Arc::new(Shared::new(options));
         let (driver, link) = Driver::connect(Arc::clone(&shared)).await?;
         tokio::spawn(driver.run(link));
-        Ok(Self { shared })
+        Ok(Self { shared, tenant: None })
     }
 
     /// The name that the server knows it by.
@@ -52,7 +60,8 @@ impl Client {
 
     /// How the connection stands.
     pub fn status(&self) -> ConnectionStatus {
-        self.shared.lock().status
+        let status = self.shared.lock().status;
+        self.tenant.as_ref().map_or(status, |tenant| tenant.status(status))
     }
 
     /// Counters since the connection was made.
@@ -67,17 +76,26 @@ impl Client {
 
     /// Subscriptions that the server holds for this connection.
     pub fn subscription_count(&self) -> usize {
-        self.shared.lock().session.subscription_count()
+        match &self.tenant {
+            None => self.shared.lock().session.subscription_count(),
+            Some(_) => self.count(&self.shared.lock().subscriptions),
+        }
     }
 
     /// Requests that wait for an answer.
     pub fn requests_in_flight(&self) -> usize {
-        self.shared.lock().session.requests_in_flight()
+        match &self.tenant {
+            None => self.shared.lock().session.requests_in_flight(),
+            Some(_) => self.count(&self.shared.lock().requests),
+        }
     }
 
     /// A subject that no one else has.
     pub fn new_inbox(&self) -> String {
-        self.shared.lock().session.new_inbox()
+        match &self.tenant {
+            None => self.shared.lock().session.new_inbox(),
+            Some(tenant) => format!("{}{}", self.inboxes(), tenant.next_inbox()),
+        }
     }
 
     /// Puts a message behind those published before. It leaves when the driver
@@ -93,6 +111,7 @@ impl Client {
         headers: &[u8],
         payload: &[u8],
     ) -> Result<(), SessionError> {
+        self.check_open()?;
         self.shared.command(|state| state.session.publish(subject, reply_to, headers, payload))
     }
 
@@ -124,9 +143,11 @@ impl Client {
         receiver: Arc<dyn Receiver>,
         token: u64,
     ) -> Result<Sid, SessionError> {
+        self.check_open()?;
+        let tenant = self.check_serving()?;
         self.shared.command(|state| {
             let sid = state.session.subscribe(pattern, queue)?;
-            state.subscriptions.insert(sid, Route { receiver, token });
+            state.subscriptions.insert(sid, Route { receiver, token, tenant });
             Ok(sid)
         })
     }
@@ -169,9 +190,11 @@ impl Client {
         receiver: Arc<dyn Receiver>,
         token: u64,
     ) -> Result<RequestId, SessionError> {
+        self.check_open()?;
+        let tenant = self.tenant_id();
         let sent = self.shared.command(|state| {
             let id = state.session.request(Instant::now(), subject, headers, payload, options)?;
-            state.requests.insert(id, Route { receiver, token });
+            state.requests.insert(id, Route { receiver, token, tenant });
             Ok(id)
         });
         // The deadline may be earlier than the one the driver sleeps for.
@@ -207,7 +230,8 @@ impl Client {
         }
     }
 
-    fn ping(&self) -> Result<oneshot::Receiver<Duration>, ClientError> {
+    pub(super) fn ping(&self) -> Result<oneshot::Receiver<Duration>, ClientError> {
+        self.check_open()?;
         self.shared.command(|state| match state.status {
             ConnectionStatus::Closed => Err(SessionError::Closed.into()),
             ConnectionStatus::Reconnecting => Err(ClientError::ConnectionLost),
@@ -223,20 +247,13 @@ impl Client {
     /// Ends all subscriptions at the server and waits, bounded by `timeout`, until
     /// everything that it had sent before has been handed over. Requests go on.
     pub async fn end_subscriptions(&self, timeout: Duration) {
-        self.shared.command(|state| {
-            let now = Instant::now();
-            let sids: Vec<_> = state.subscriptions.keys().copied().collect();
-            for sid in sids {
-                // One that has just ended needs no draining.
-                let _ = state.session.drain_subscription(now, sid);
-            }
-        });
+        self.drain_subscriptions();
         let ended = async {
             loop {
                 let changed = self.shared.unsubscribed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if self.shared.lock().subscriptions.is_empty() {
+                if self.own_subscriptions(&self.shared.lock()).is_empty() {
                     return;
                 }
                 changed.await;
@@ -250,6 +267,9 @@ impl Client {
     /// everything that the server had sent before has been handed over.
     /// Publishing goes on working until [`close`](Self::close).
     pub fn drain(&self) {
+        if let Some(tenant) = &self.tenant {
+            return self.drain_tenant(tenant);
+        }
         self.shared.command(|state| {
             if state.status != ConnectionStatus::Closed {
                 state.status = ConnectionStatus::Draining;
@@ -263,14 +283,20 @@ impl Client {
     /// connection.
     pub fn close(&self, timeout: Duration) -> impl Future<Output = ()> + Send + use<> {
         let pong = self.ping();
-        let shared = Arc::clone(&self.shared);
-        shared.command(|state| state.session.close());
+        let (shared, client) = (Arc::clone(&self.shared), self.clone());
+        match &self.tenant {
+            None => shared.command(|state| state.session.close()),
+            Some(tenant) => tenant.close(),
+        }
         async move {
             if let Ok(pong) = pong {
                 // Whatever comes of it, the connection ends.
                 let _ = tokio::time::timeout(timeout, pong).await;
             }
-            shared.finish("closed by its owner");
+            match &client.tenant {
+                None => shared.finish(CLOSED_BY_OWNER),
+                Some(tenant) => client.leave(tenant),
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ mod patience;
 mod pool;
 mod receiver;
 mod shared;
+mod sharing;
+mod tenant;
 mod tls;
 mod transport;
 mod websocket;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use super::address::ServerAddress;
 use super::options::ConnectionOptions;
 use super::receiver::{ConnectionEvent, Receiver, Reception};
+use super::tenant::Tenant;
 use crate::protocol::{
     DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
     SessionConfig, Sid,
@@ -24,9 +25,12 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Wakes the driver: there is something to write, or a new deadline.
     pub(super) driver: AtomicWaker,
+    /// Those who share the connection.
+    pub(super) tenants: Mutex<Tenants>,
     /// Signalled when output has been taken away, and when the connection breaks.
     pub(super) room: Notify,
-    /// Signalled when the last subscription has ended.
+    /// Signalled when the last subscription has ended, or any where several share
+    /// the connection.
     pub(super) unsubscribed: Notify,
     /// Signalled once, when the connection is to end.
     pub(super) finished: Notify,
@@ -70,6 +74,17 @@ pub(super) struct State {
 pub(super) struct Route {
     pub(super) receiver: Arc<dyn Receiver>,
     pub(super) token: u64,
+    /// Whose it is: a tenant's, or 0.
+    pub(super) tenant: u32,
+}
+
+/// Those who share a connection, and how many there have been.
+#[derive(Default)]
+pub(super) struct Tenants {
+    pub(super) all: Vec<Arc<Tenant>>,
+    pub(super) last_id: u32,
+    /// The last one has left, and the connection ends.
+    pub(super) have_left: bool,
 }
 
 impl Shared {
@@ -91,6 +106,7 @@ impl Shared {
                 dropped_messages: 0,
             }),
             driver: AtomicWaker::new(),
+            tenants: Mutex::default(),
             room: Notify::new(),
             unsubscribed: Notify::new(),
             finished: Notify::new(),
@@ -207,7 +223,8 @@ impl Shared {
 
     /// To be called when a subscription is gone.
     pub(super) fn note_unsubscribed(&self, state: &State) {
-        if state.subscriptions.is_empty() {
+        // One of several users waits for its own only.
+        if state.subscriptions.is_empty() || !self.tenants.lock().all.is_empty() {
             self.unsubscribed.notify_waiters();
         }
     }
@@ -215,6 +232,9 @@ impl Shared {
     pub(super) fn tell(&self, event: &ConnectionEvent) {
         if let Some(listener) = &self.options.listener {
             listener.event(event);
+        }
+        for tenant in &self.tenants.lock().all {
+            tenant.tell(event);
         }
     }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::mailbox::{Event, Mailbox};
 use super::settings::ClientName;
+use super::shared_connection::SharedConnection;
 use crate::connection::{
     Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
     ServerAddress, own_inbox_prefix,
@@ -30,19 +31,12 @@ pub(super) struct Key {
 pub(super) struct Connected {
     pub(super) id: u32,
     pub(super) client: Client,
-    pub(super) inbox_prefix: Arc<str>,
     events: Arc<Events>,
 }
 
 impl Connected {
     pub(super) fn is_closed(&self) -> bool {
         self.client.status() == ConnectionStatus::Closed
-    }
-
-    /// Whether a subject or pattern lies within its inboxes.
-    pub(super) fn has_inbox(&self, subject: &str) -> bool {
-        let rest = subject.strip_prefix(&*self.inbox_prefix);
-        rest.is_some_and(|rest| rest.starts_with(".inbox."))
     }
 
     /// Events of the connection go to this mailbox too from now on.
@@ -59,7 +53,8 @@ impl Connected {
 /// All connections of one plugin. They last until the plugin ends.
 #[derive(Default)]
 pub(super) struct Connections {
-    all: Mutex<Vec<(Key, Connected)>>,
+    /// The one without a key is shared with other plugins.
+    all: Mutex<Vec<(Option<Key>, Connected)>>,
     /// Held while connecting: two instances that ask at once get one connection.
     connecting: tokio::sync::Mutex<()>,
     last_id: AtomicU32,
@@ -77,46 +72,70 @@ impl Connections {
         plugin: &str,
         make_options: impl FnOnce(&Key, String) -> ConnectionOptions,
     ) -> Result<Connected, ConnectError> {
+        self.find_or_open(Some(key.clone()), plugin, |events| async move {
+            // Two connections with one prefix would take each other's answers, also
+            // if one of them is closed by now.
+            let is_unique = key.name.is_generated && !self.is_name_used.load(Ordering::Relaxed);
+            let prefix = match &key.inbox_prefix {
+                Some(prefix) => own_inbox_prefix(prefix),
+                None => key.name.inbox_prefix(is_unique),
+            };
+            let mut options = make_options(&key, prefix);
+            options.listener = Some(events);
+            let client = Client::connect(options).await?;
+            if key.name.is_generated {
+                self.is_name_used.store(true, Ordering::Relaxed);
+            }
+            Ok(client)
+        })
+        .await
+    }
+
+    /// Joins the connection that plugins share.
+    pub(super) async fn join(
+        &self,
+        shared: &SharedConnection,
+        plugin: &str,
+    ) -> Result<Connected, ConnectError> {
+        self.find_or_open(None, plugin, |events| shared.join(events)).await
+    }
+
+    async fn find_or_open<F>(
+        &self,
+        key: Option<Key>,
+        plugin: &str,
+        open: impl FnOnce(Arc<Events>) -> F,
+    ) -> Result<Connected, ConnectError>
+    where
+        F: Future<Output = Result<Client, ConnectError>>,
+    {
         let _connecting = self.connecting.lock().await;
-        if let Some(connected) = self.find(&key) {
+        if let Some(connected) = self.find(key.as_ref()) {
             return Ok(connected);
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let events =
             Arc::new(Events { id, plugin: plugin.to_owned(), mailboxes: Mutex::default() });
-        // Two connections with one prefix would take each other's answers, also if
-        // one of them is closed by now.
-        let is_unique = key.name.is_generated && !self.is_name_used.load(Ordering::Relaxed);
-        let prefix = match &key.inbox_prefix {
-            Some(prefix) => own_inbox_prefix(prefix),
-            None => key.name.inbox_prefix(is_unique),
-        };
-        let mut options = make_options(&key, prefix);
-        options.listener = Some(Arc::clone(&events) as Arc<dyn Listener>);
-        let inbox_prefix = options.inbox_prefix.as_str().into();
-        let client = Client::connect(options).await;
+        let client = open(Arc::clone(&events)).await;
         self.last_failed.store(client.is_err(), Ordering::Relaxed);
         let client = client?;
-        if key.name.is_generated {
-            self.is_name_used.store(true, Ordering::Relaxed);
-        }
         tracing::info!(plugin, server = client.server(), name = client.name(), "connected");
-        let connected = Connected { id, client, inbox_prefix, events };
+        let connected = Connected { id, client, events };
         self.all.lock().push((key, connected.clone()));
         Ok(connected)
     }
 
-    fn find(&self, key: &Key) -> Option<Connected> {
+    fn find(&self, key: Option<&Key>) -> Option<Connected> {
         let mut all = self.all.lock();
         all.retain(|(_, connected)| !connected.is_closed());
-        all.iter().find(|(known, _)| known == key).map(|(_, connected)| connected.clone())
+        all.iter().find(|(known, _)| known.as_ref() == key).map(|(_, connected)| connected.clone())
     }
 
     /// Whether this key needs a connection more than there may be.
-    pub(super) fn is_full_for(&self, key: &Key, limit: usize) -> bool {
+    pub(super) fn is_full_for(&self, key: Option<&Key>, limit: usize) -> bool {
         let all = self.all.lock();
         let open = all.iter().filter(|(_, one)| !one.is_closed());
-        open.clone().count() >= limit && !open.clone().any(|(known, _)| known == key)
+        open.clone().count() >= limit && !open.clone().any(|(known, _)| known.as_ref() == key)
     }
 
     /// Whether the last attempt to make one did not succeed.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::limits::Limits;
 use super::scaling::InstanceCount;
+use super::shared_connection::SharedConnection;
 use super::wasi::Directory;
 use crate::connection::own_inbox_prefix;
 use crate::policy::{Learner, PermissionPlace, Policy};
@@ -27,6 +28,8 @@ pub struct PluginSettings {
     pub component: ComponentSource,
     /// Name of its connections.
     pub client_name: ClientName,
+    /// Its connection, if it has none of its own; that has a name of its own.
+    pub shared_connection: Option<SharedConnection>,
     /// Overrides the prefix that follows from the name. Each connection adds a token
     /// of its own to it.
     pub inbox_prefix: Option<String>,
@@ -66,6 +69,7 @@ impl PluginSettings {
             name: name.into(),
             component,
             client_name: ClientName::generate(),
+            shared_connection: None,
             inbox_prefix: None,
             policy: Policy::deny_all(),
             learner: None,

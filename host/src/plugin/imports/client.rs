@@ -21,6 +21,18 @@ impl Host for State {
     ) -> Result<u32, Error> {
         let plugin = Arc::clone(&self.plugin);
         let settings = &plugin.settings;
+        let max_connections = settings.limits.max_connections;
+        let is_plain = server.is_none()
+            && options.client_name.is_none()
+            && options.inbox_prefix.is_none()
+            && !options.no_echo;
+        if let Some(shared) = settings.shared_connection.as_ref().filter(|_| is_plain) {
+            if plugin.connections.is_full_for(None, max_connections) {
+                return Err(plugin.no_connection_more());
+            }
+            let connected = plugin.connections.join(shared, &settings.name).await?;
+            return Ok(self.remember(connected));
+        }
         let template = match server {
             None => plugin.connection.clone(),
             Some(server) => plugin.connection_to(&server)?,
@@ -49,10 +61,8 @@ impl Host for State {
             inbox_prefix,
             no_echo: options.no_echo || template.no_echo,
         };
-        let max_connections = settings.limits.max_connections;
-        if plugin.connections.is_full_for(&key, max_connections) {
-            let limit = max_connections;
-            return Err(plugin.exceeded("connections", limit, limit.saturating_add(1), limit));
+        if plugin.connections.is_full_for(Some(&key), max_connections) {
+            return Err(plugin.no_connection_more());
         }
         let make_options = |key: &Key, inbox_prefix: String| {
             let mut options = template;
@@ -142,6 +152,11 @@ impl State {
 }
 
 impl Shared {
+    fn no_connection_more(&self) -> Error {
+        let limit = self.settings.limits.max_connections;
+        self.exceeded("connections", limit, limit.saturating_add(1), limit)
+    }
+
     /// Under a prefix of its own choice a guest gets what arrives there, so it
     /// must be allowed to subscribe to that.
     fn check_inbox_prefix(&self, prefix: &str) -> Result<(), Error> {

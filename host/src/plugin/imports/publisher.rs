@@ -240,6 +240,6 @@ impl State {
     /// Whether a subject or pattern lies within what this instance's connections
     /// have for its inboxes.
     pub(super) fn is_own_inbox(&self, subject: &str) -> bool {
-        self.connections.values().any(|connected| connected.has_inbox(subject))
+        self.connections.values().any(|connected| connected.client.has_inbox(subject))
     }
 }

@@ -20,7 +20,7 @@ impl Host for State {
         let pattern = SubjectPattern::new(&subject)?;
         let queue = queue_group.as_deref().map(QueueGroup::new).transpose();
         let queue = queue.map_err(|error| Error::NameInvalid(error.to_string()))?;
-        let is_own_inbox = connected.has_inbox(&subject);
+        let is_own_inbox = connected.client.has_inbox(&subject);
         let policy = &self.settings().policy;
         if !is_own_inbox {
             let allowed = policy.may_subscribe(pattern);
