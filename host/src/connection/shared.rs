@@ -168,7 +168,10 @@ impl Shared {
                 if let Some(route) = state.subscriptions.get(&sid) {
                     let reception = route.receiver.message(route.token, message, last);
                     if reception != Reception::Taken {
-                        state.behind.get_or_insert_with(|| Arc::clone(&route.receiver));
+                        // One who is behind must not make the others wait.
+                        if route.tenant == 0 {
+                            state.behind.get_or_insert_with(|| Arc::clone(&route.receiver));
+                        }
                         state.dropped_messages += u64::from(reception == Reception::Dropped);
                     }
                 }
