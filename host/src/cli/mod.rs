@@ -72,7 +72,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Up(up::Up),
     Check(check::Check),
     Schema(schema::PrintSchema),
@@ -82,10 +82,20 @@ enum Command {
     Request(request::Request),
     Ps(ps::Ps),
     /// Let a new version of a plugin take over from the one that runs.
+    ///
+    /// Its component is loaded anew. If the new version does not start, the old one
+    /// serves on, and the reason is told.
+    #[command(after_help = "Examples:\n  simple-nats reload orders")]
     Reload(operate::Operate),
-    /// Replace the instances of a plugin by fresh ones.
+    /// Replace the instances of a plugin by fresh ones of the same code.
+    ///
+    /// One that is quarantined or stopped is started.
+    #[command(after_help = "Examples:\n  simple-nats restart orders")]
     Restart(operate::Operate),
     /// Let a plugin work off what it has, and end.
+    ///
+    /// It can be restarted.
+    #[command(after_help = "Examples:\n  simple-nats drain orders")]
     Drain(operate::Operate),
 }
 

@@ -12,6 +12,13 @@ use super::exit::Failure;
 ///
 /// The host must have been run with --admin.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  All plugins, and one of them with everything there is to know:
+    simple-nats ps
+    simple-nats ps orders --output json
+  Of a host on another machine, with its token in SIMPLE_NATS_ADMIN_TOKEN:
+    simple-nats ps --admin plugins.example.com:4280")]
 pub(super) struct Ps {
     /// Only this plugin.
     name: Option<String>,
@@ -50,7 +57,9 @@ const HEADINGS: [&str; 7] =
 fn table(plugins: &[Value]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     rows.extend(plugins.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row.get(column).map_or(0, width_of)).max();
+    let width = |column: usize| {
+        rows.iter().map(|row| row.get(column).map_or(0, |cell| width_of(cell))).max()
+    };
     let widths: Vec<_> = (0..HEADINGS.len()).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for (row, reason) in rows.iter().zip(std::iter::once("").chain(plugins.iter().map(reason))) {
@@ -71,7 +80,7 @@ fn table(plugins: &[Value]) -> String {
     text
 }
 
-fn width_of(cell: &String) -> usize {
+fn width_of(cell: &str) -> usize {
     cell.chars().count()
 }
 

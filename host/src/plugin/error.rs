@@ -223,7 +223,30 @@ fn reason(trap: &wasmtime::Error) -> String {
 /// The guest's calls belong to the reason, the host's own do not.
 fn with_backtrace(trap: &wasmtime::Error) -> String {
     match trap.downcast_ref::<wasmtime::WasmBacktrace>() {
-        Some(backtrace) => format!("{}\n{backtrace}", reason(trap)),
+        Some(backtrace) => cut(format!("{}\n{backtrace}", reason(trap))),
         None => reason(trap),
+    }
+}
+
+/// Texts of a guest, names of its functions among them, may be of any length; in
+/// logs and lists they must not.
+pub(super) fn cut(mut text: String) -> String {
+    const MAX_BYTES: usize = 8 * 1024;
+    if text.len() > MAX_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_BYTES));
+        text.push_str(" …");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_texts_are_cut_between_characters() {
+        assert_eq!(cut("short".to_owned()), "short");
+        let long = cut("é".repeat(1 << 20));
+        assert!(long.len() < 9 * 1024 && long.ends_with("é …"));
     }
 }

@@ -163,7 +163,9 @@ impl PluginEvent {
 /// It is called on the threads that plugins run on, so it must not wait, and must
 /// not call the host.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(&str, &PluginEvent) + Send + Sync>);
+pub struct Observer(Arc<Observe>);
+
+type Observe = dyn Fn(&str, &PluginEvent) + Send + Sync;
 
 impl Observer {
     /// One that calls a function with the plugin's name and the event.

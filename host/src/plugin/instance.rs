@@ -8,7 +8,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
 use super::bindings::Guest;
-use super::error::GuestError;
+use super::error::{GuestError, cut};
 use super::imports;
 use super::loaded::Loaded;
 use super::mailbox::{Delivery, Mailbox, Wait};
@@ -78,7 +78,7 @@ impl Instance {
                 .map_err(trap)?;
             let started =
                 guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
-            started.map_err(GuestError::Start)?;
+            started.map_err(|reason| GuestError::Start(cut(reason)))?;
             Ok(Exports::Own { guest, batch })
         };
         let during = "start";
