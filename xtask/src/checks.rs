@@ -64,7 +64,7 @@ pub(crate) fn soak(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> R
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
     let mut soak = workspace.cargo("test");
-    soak.args(["--locked", "--package", "simple-nats", "--test", "soak", "--", "--nocapture"])
+    soak.args(["--locked", "--test", "soak", "--", "--nocapture"])
         .env("SOAK_SECONDS", seconds)
         .env("NATS_SERVER_BIN", server)
         .env("SIMPLE_NATS_GUESTS", workspace.guests());
