@@ -101,6 +101,37 @@ async fn the_command_line_goes_before_the_environment() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_context_of_the_nats_command_says_what_nobody_else_does() -> Result<()> {
+    let server = server(USER).await?;
+    let folder = TempDir::new()?;
+    let contexts = folder.path().join("nats/context");
+    std::fs::create_dir_all(&contexts)?;
+    let login = json!({ "url": server.url(), "user": "derek", "password": "p@ss:w/rd" });
+    std::fs::write(contexts.join("right.json"), login.to_string())?;
+    let nobody = json!({ "url": "127.0.0.1:1", "token": "wrong" });
+    std::fs::write(contexts.join("wrong.json"), nobody.to_string())?;
+    let publish = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut program = command(&[&["pub", "greetings", "hello"], arguments].concat());
+        program.env("XDG_CONFIG_HOME", folder.path()).envs(variables.iter().copied());
+        HostProcess::spawn(program)
+    };
+    let by_option = publish(&["--context", "right"], &[("NATS_CONTEXT", "wrong")])?.wait().await?;
+    assert!(by_option.status.success(), "{:?}", by_option.log);
+    let by_variable = publish(&[], &[("NATS_CONTEXT", "right")])?.wait().await?;
+    assert!(by_variable.status.success(), "{:?}", by_variable.log);
+    let url = server.url();
+    let overridden = ["--context", "wrong", "--server", &url, "--user", "derek", "--password"];
+    let overridden = publish(&[&overridden[..], &["p@ss:w/rd"]].concat(), &[])?.wait().await?;
+    assert!(overridden.status.success(), "{:?}", overridden.log);
+
+    let missing = publish(&["--context", "none"], &[])?.wait().await?;
+    assert_has(&told(&missing, 2)?, &["\"none\"", "nats/context/none.json", "No such file"]);
+    let escaping = publish(&["--context", "../x"], &[])?.wait().await?;
+    assert_has(&told(&escaping, 2)?, &["../x"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn logins_that_are_half_or_two_are_told_before_connecting() -> Result<()> {
     let nobody = publish("127.0.0.1:1", &[]);
     let refused = |finished: Finished| told(&finished, 2);

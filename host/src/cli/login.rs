@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
+use super::context::Context;
 use super::exit::Failure;
 use crate::connection::Credentials;
 
@@ -47,11 +48,12 @@ impl LoginArguments {
             || self.creds.is_some()
     }
 
-    /// The login of the command line or, if that names none, of the environment.
-    /// User and password may come from one each.
-    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+    /// The login of the command line; if that names none, of the environment; if
+    /// that doesn't either, of the context. User and password may come from the
+    /// first two, one each.
+    pub(super) fn credentials(&self, context: &Context) -> Result<Credentials, Failure> {
         if !self.is_given() {
-            return from_environment();
+            return Ok(from_environment()?.unwrap_or_else(|| context.credentials()));
         }
         if let Some(path) = &self.creds {
             return Ok(Credentials::File(path.clone()));
@@ -76,7 +78,7 @@ impl LoginArguments {
     }
 }
 
-fn from_environment() -> Result<Credentials, Failure> {
+fn from_environment() -> Result<Option<Credentials>, Failure> {
     let mut found = Vec::new();
     if let Some(path) = variable("NATS_CREDS")? {
         found.push(("NATS_CREDS", Credentials::File(path.into())));
@@ -100,7 +102,7 @@ fn from_environment() -> Result<Credentials, Failure> {
         [(one, _), (other, _), ..] => Err(usage(&format!(
             "{one} and {other} are both set: unset one of them, or log in with an option"
         ))),
-        _ => Ok(found.pop().map_or(Credentials::None, |(_, credentials)| credentials)),
+        _ => Ok(found.pop().map(|(_, credentials)| credentials)),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod check;
+mod context;
 mod embedded;
 mod exit;
 mod grants;

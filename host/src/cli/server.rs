@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::builder::Resettable;
 use clap::{Arg, Args};
 
+use super::context::Context;
 use super::embedded::Embedded;
 use super::exit::Failure;
 use super::login::{LoginArguments, variable};
@@ -26,6 +27,11 @@ pub(super) struct ServerArguments {
     /// [env: NATS_URL] [default: localhost:4222]
     #[arg(short, long, value_name = "URL[,URL]")]
     server: Option<String>,
+
+    /// Take what is not said otherwise from this context of the `nats` command.
+    /// [env: NATS_CONTEXT]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
 
     /// Try the servers in the order given instead of a random one.
     #[arg(long)]
@@ -122,7 +128,8 @@ impl ServerArguments {
 
     /// Checks the arguments; starts the embedded server if that is wanted.
     pub(super) async fn open(&self) -> Result<Servers, Failure> {
-        let server = self.server()?;
+        let context = self.context()?;
+        let server = self.server(&context)?;
         let embedded = if server == "embedded" {
             let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
             tracing::info!(server = %embedded.address(), "embedded nats-server");
@@ -142,19 +149,28 @@ impl ServerArguments {
         }
         let mut options = ConnectionOptions::new(addresses, uuid::Uuid::new_v4().to_string());
         options.keep_order = self.no_randomize;
-        options.credentials = self.login.credentials()?;
+        options.credentials = self.login.credentials(&context)?;
         options.retry_failed_login = self.login.retry_failed_login;
-        self.tls.apply(&mut options);
+        self.tls.apply(&context, &mut options);
         self.behaviour.apply(&mut options)?;
         options.check().map_err(|error| Failure::Usage(error.into()))?;
         Ok(Servers { options, _embedded: embedded })
     }
 
-    fn server(&self) -> Result<String, Failure> {
+    fn context(&self) -> Result<Context, Failure> {
+        let name = match &self.context {
+            Some(name) => Some(name.clone()),
+            None => variable("NATS_CONTEXT")?,
+        };
+        name.map_or_else(|| Ok(Context::default()), |name| Context::read(&name))
+    }
+
+    fn server(&self, context: &Context) -> Result<String, Failure> {
         if let Some(server) = &self.server {
             return Ok(server.clone());
         }
-        Ok(variable("NATS_URL")?.unwrap_or_else(|| DEFAULT_SERVER.to_owned()))
+        let by_default = || context.url().unwrap_or(DEFAULT_SERVER).to_owned();
+        Ok(variable("NATS_URL")?.unwrap_or_else(by_default))
     }
 
     /// Connects under a random name; for commands that are clients themselves.
@@ -166,11 +182,12 @@ impl ServerArguments {
 }
 
 impl TlsArguments {
-    fn apply(&self, options: &mut ConnectionOptions) {
-        options.tls.required = self.tls || self.tls_first;
-        options.tls.first = self.tls_first;
-        options.tls.ca_file.clone_from(&self.tls_ca);
-        options.tls.identity = self.tls_cert.clone().zip(self.tls_key.clone());
+    fn apply(&self, context: &Context, options: &mut ConnectionOptions) {
+        options.tls.first = self.tls_first || context.tls_first();
+        options.tls.required = self.tls || options.tls.first;
+        options.tls.ca_file = self.tls_ca.clone().or_else(|| context.ca());
+        let own = self.tls_cert.clone().zip(self.tls_key.clone());
+        options.tls.identity = own.or_else(|| context.identity());
     }
 }
 
