@@ -261,7 +261,11 @@ async fn no_request_fails_while_a_whole_cluster_is_replaced_server_by_server() -
 async fn each_message_goes_to_one_member_on_two_hosts_or_elsewhere() -> Result<()> {
     const MESSAGES: usize = 3_000;
     let server = NatsServer::start().await?;
-    let host = |name: &str| run(&server.url(), &["queue-workers"], &["-A", "--name", name]);
+    // Each job is a line of the log.
+    let host = |name: &str| {
+        let args = ["-A", "--name", name, "--max-log-lines-per-second", "100000"];
+        run(&server.url(), &["queue-workers"], &args)
+    };
     let hosts = [("anna", host("anna")?), ("bert", host("bert")?)];
     for (name, _) in &hosts {
         server.wait_for_subscriptions(name, &["jobs"]).await?;

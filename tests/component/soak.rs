@@ -3,6 +3,8 @@
 //! every request ends, and the host takes no more memory and files than before.
 //! `SOAK_SEED` repeats the faults of an earlier run.
 
+#![allow(clippy::indexing_slicing, reason = "two servers, and a table as long as the faults")]
+
 mod harness;
 mod native;
 
@@ -294,16 +296,17 @@ impl Stage {
         span: Duration,
         watch: &Watch,
     ) -> Result<()> {
-        let hit: Vec<&Proxy> = self
-            .proxies
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| both || *index == which)
-            .map(|(_, proxy)| proxy)
-            .collect();
+        let proxies = self.proxies.iter().enumerate();
+        let hit = proxies.filter(|(index, _)| both || *index == which).map(|(_, proxy)| proxy);
         let mode = match fault {
-            Fault::Cut => return Ok(hit.iter().for_each(|proxy| proxy.cut())),
-            Fault::Reset => return Ok(hit.iter().for_each(|proxy| proxy.reset())),
+            Fault::Cut => {
+                hit.for_each(Proxy::cut);
+                return Ok(());
+            }
+            Fault::Reset => {
+                hit.for_each(Proxy::reset);
+                return Ok(());
+            }
             Fault::Kill => {
                 watch.kills.fetch_add(1, Ordering::SeqCst);
                 return self.shaky[which].restart().await;
@@ -313,11 +316,11 @@ impl Stage {
             Fault::Delay => Mode::Delay(Duration::from_millis(20)),
             Fault::Chunks => Mode::Chunks(3),
             Fault::Refuse => {
-                hit.iter().for_each(|proxy| proxy.reset());
+                hit.clone().for_each(Proxy::reset);
                 Mode::Refuse
             }
         };
-        hit.iter().for_each(|proxy| proxy.set(mode));
+        hit.for_each(|proxy| proxy.set(mode));
         tokio::time::sleep(span).await;
         self.proxies.iter().for_each(|proxy| proxy.set(Mode::Pass));
         Ok(())

@@ -129,11 +129,11 @@ impl Log {
     /// Waits until the connection has broken so many times; gives the last reason.
     pub(crate) async fn disconnected(&self, times: usize) -> Result<String> {
         let reasons = |events: &[ConnectionEvent]| {
-            let reasons = events.iter().filter_map(|event| match event {
+            let mut reasons = events.iter().filter_map(|event| match event {
                 ConnectionEvent::Disconnected(reason) => Some(reason.clone()),
                 _ => None,
             });
-            reasons.skip(times - 1).next()
+            reasons.nth(times - 1)
         };
         self.wait_for(&format!("disconnect number {times}"), reasons).await
     }
@@ -167,6 +167,9 @@ pub(crate) struct Arrivals(mpsc::UnboundedReceiver<Arrival>);
 impl Arrivals {
     /// Waits for the next one.
     pub(crate) async fn next(&mut self) -> Result<Arrival> {
+        if let Some(arrival) = self.take() {
+            return Ok(arrival);
+        }
         within("an arrival", self.0.recv()).await?.context("nobody sends any more")
     }
 
