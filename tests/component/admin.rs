@@ -165,6 +165,17 @@ async fn a_plugin_is_drained_and_restarted_by_command() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_command_has_none() -> Result<()> {
+    let job = guest("job")?;
+    let job = job.to_str().context("path")?;
+    for arguments in [&["--admin", "127.0.0.1:0"][..], &["--watch"]] {
+        let reason = program::failure(2, &[&["run", job, "-A"], arguments].concat()).await?;
+        assert_has(&reason, &["--admin", "this is a command"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_host_without_the_port_is_told_apart() -> Result<()> {
     let failed = run_to_end(&["ps", "--admin", "127.0.0.1:1"]).await?;
     assert_has(&told(&failed, 1)?, &["127.0.0.1:1", "refused", "--admin"]);

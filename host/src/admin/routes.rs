@@ -147,10 +147,9 @@ async fn drain(
     if plugin.drain(Duration::from_millis(options.timeout_ms)).await {
         return Ok(Json(plugin.info()));
     }
-    let error = format!(
-        "{name} has ended, but not everything was handled within {} ms",
-        options.timeout_ms
-    );
+    let (limit, status) = (options.timeout_ms, plugin.status());
+    let error =
+        format!("not everything was handled within {limit} ms; {name} is {}", status.word());
     Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, error))
 }
 

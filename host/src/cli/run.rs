@@ -127,6 +127,10 @@ impl Run {
             let message = anyhow!("arguments after `--` are for commands; this is a plugin");
             return Err(Failure::Usage(message));
         }
+        if commands > 0 && (self.watch || self.admin.is_wanted()) {
+            let message = anyhow!("`--watch` and `--admin` are for plugins; this is a command");
+            return Err(Failure::Usage(message));
+        }
         // From here on there is something to stop cleanly.
         let stops = Stops::new()?;
         let servers = self.server.open().await?;

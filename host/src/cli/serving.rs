@@ -48,6 +48,13 @@ impl Serving {
         Ok(Self { host, hangups, watch, can_be_revived, failures: Vec::new() })
     }
 
+    /// Watches more files.
+    pub(super) fn watch(&mut self, files: Vec<PathBuf>) {
+        if let Err(error) = self.watch.add(files) {
+            tracing::error!(%error, "not all files are watched");
+        }
+    }
+
     /// Notes that a plugin does not serve, while the others go on.
     pub(super) fn note(&mut self, plugin: &str, error: StartError) {
         tracing::error!(plugin, error = %error, "plugin not started");

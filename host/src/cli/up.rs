@@ -92,7 +92,10 @@ impl Up {
                         serving.reload(|file| files.contains(file)).await;
                     }
                     Change::Files(_) | Change::ReloadAsked => {
-                        self.apply(&host, &mut connections, &mut learning).await;
+                        if let Some(manifest) = self.read_anew() {
+                            serving.watch(self.watched(&manifest));
+                            self.apply(&manifest, &host, &mut connections, &mut learning).await;
+                        }
                     }
                 }
             }
@@ -135,19 +138,24 @@ impl Up {
         plugins
     }
 
-    /// Reads the manifest anew: plugins that are not in it any more end, new ones
-    /// start, and the others are reloaded as it says now. One that makes no sense
-    /// changes nothing. What comes of it is in the log.
-    async fn apply(&self, host: &Host, connections: &mut Connections, learning: &mut Learning) {
-        let manifest = match Manifest::read(&self.manifest) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                tracing::error!(%error, "manifest not reloaded");
-                return;
-            }
-        };
-        connections.learn(&manifest);
-        let plugins = self.planned(&manifest, learning);
+    /// The manifest as it is now; none, with a line of the log, if it makes no sense.
+    fn read_anew(&self) -> Option<Manifest> {
+        let manifest = Manifest::read(&self.manifest);
+        manifest.inspect_err(|error| tracing::error!(%error, "manifest not reloaded")).ok()
+    }
+
+    /// Makes the plugins those of the manifest: such as are not in it any more end,
+    /// new ones start, and the others are reloaded as it says now. What comes of it
+    /// is in the log.
+    async fn apply(
+        &self,
+        manifest: &Manifest,
+        host: &Host,
+        connections: &mut Connections,
+        learning: &mut Learning,
+    ) {
+        connections.learn(manifest);
+        let plugins = self.planned(manifest, learning);
         for old in host.plugins() {
             if !plugins.iter().any(|plugin| plugin.settings.name == old.name()) {
                 host.remove(old.name(), self.stop_timeout).await;

@@ -16,37 +16,40 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Watches files, also such as do not exist yet or are replaced. With no files, it
 /// takes nothing from the system and waits for ever.
 pub(super) struct Watch {
-    files: Vec<PathBuf>,
+    files: BTreeSet<PathBuf>,
+    sender: mpsc::UnboundedSender<PathBuf>,
     changes: mpsc::UnboundedReceiver<PathBuf>,
-    _watcher: Option<RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
 }
 
 impl Watch {
     /// Begins to watch.
     pub(super) fn new(files: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Self> {
-        let files: Vec<_> = files.into_iter().collect();
         let (sender, changes) = mpsc::unbounded_channel();
-        if files.is_empty() {
-            return Ok(Self { files, changes, _watcher: None });
-        }
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let Ok(event) = event else { return };
-            if is_change(event.kind) {
-                for path in event.paths {
-                    // Nobody waits for it any more when the program ends.
-                    let _ = sender.send(path);
-                }
+        let mut watch = Self { files: BTreeSet::new(), sender, changes, watcher: None };
+        watch.add(files)?;
+        Ok(watch)
+    }
+
+    /// Watches more files.
+    pub(super) fn add(&mut self, files: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<()> {
+        for file in files {
+            if self.files.contains(&file) {
+                continue;
             }
-        })
-        .context("watch files")?;
-        // The file itself may be replaced by another, so its folder is watched.
-        let folders: BTreeSet<_> = files.iter().map(|file| folder(file)).collect();
-        for folder in folders {
+            // The file itself may be replaced by another, so its folder is watched;
+            // watching one twice is watching it once.
+            let folder = folder(&file);
+            let watcher = match &mut self.watcher {
+                Some(watcher) => watcher,
+                none => none.insert(watcher(self.sender.clone()).context("watch files")?),
+            };
             watcher
                 .watch(folder, RecursiveMode::NonRecursive)
                 .with_context(|| format!("watch {}", folder.display()))?;
+            self.files.insert(file);
         }
-        Ok(Self { files, changes, _watcher: Some(watcher) })
+        Ok(())
     }
 
     /// Waits until files have changed and are at rest again; answers which.
@@ -69,6 +72,18 @@ impl Watch {
             changed.extend(self.files.iter().filter(is_it).cloned());
         }
     }
+}
+
+fn watcher(sender: mpsc::UnboundedSender<PathBuf>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let Ok(event) = event else { return };
+        if is_change(event.kind) {
+            for path in event.paths {
+                // Nobody waits for it any more when the program ends.
+                let _ = sender.send(path);
+            }
+        }
+    })
 }
 
 fn folder(file: &Path) -> &Path {
