@@ -77,6 +77,21 @@ async fn a_component_of_another_world_is_told_what_is_missing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_component_of_another_version_of_the_contract_is_told_both() -> Result<()> {
+    let ours = std::fs::read(guest("raw-handler")?)?;
+    let mut newer = ours.clone();
+    for at in 0..ours.len().saturating_sub(6) {
+        if &ours[at..at + 6] == b"@0.1.0" {
+            newer[at..at + 6].copy_from_slice(b"@0.9.0");
+        }
+    }
+    let newer = file("newer.wasm", &newer)?;
+    let reason = failure(3, &["run", &newer.to_string_lossy()]).await?;
+    assert_has(&reason, &["newer.wasm", "version 0.9.0", "for 0.1.0", "take a host"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_import_is_named_with_what_there_is() -> Result<()> {
     let reason = failure(3, &["run", &path("unknown-import")?]).await?;
     assert_has(&reason, &["acme:store/kv@1.0.0", "simple-nats:client@0.1.0 and WASI 0.2"]);

@@ -120,7 +120,7 @@ async fn rpc_callers_get_their_sums_or_are_told_that_nobody_works() -> Result<()
     let caller = run_until_ready(&server.url(), &["rpc-caller"], &args).await?;
     wait_until_printed(&caller, "call 1: no responders").await?;
 
-    let args = ["--allow-subscribe", "rpc.worker"];
+    let args = ["--allow-subscribe", "rpc.worker", "--allow-queue-group", "workers"];
     let worker = run_until_ready(&server.url(), &["rpc-worker"], &args).await?;
     let answered = wait_until_printed(&caller, "sum").await?;
     let text = answered.message().context("no text")?;
@@ -142,7 +142,8 @@ async fn rpc_callers_get_their_sums_or_are_told_that_nobody_works() -> Result<()
 #[tokio::test]
 async fn rpc_workers_share_the_calls() -> Result<()> {
     let server = NatsServer::start().await?;
-    let args = ["--allow-subscribe", "rpc.worker", "--name", "worker"];
+    let allowed = ["--allow-subscribe", "rpc.worker", "--allow-queue-group", "workers"];
+    let args = [&allowed[..], &["--name", "worker"]].concat();
     let _one = run_until_ready(&server.url(), &["rpc-worker"], &args).await?;
     let _two = run_until_ready(&server.url(), &["rpc-worker"], &args).await?;
     let client = server.client().await?;

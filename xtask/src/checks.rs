@@ -4,13 +4,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::{guests, setup, steps::Steps, workspace::Workspace};
+use crate::{guests, reference, setup, steps::Steps, workspace::Workspace};
 
 /// Every check, in the order of what fails fastest.
 pub(crate) fn ci(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.run("format", workspace.cargo("fmt").args(["--all", "--check"]))?;
     lint(workspace, steps)?;
     document(workspace, steps)?;
+    reference::check(workspace, steps)?;
     deny(workspace, steps)?;
     test(workspace, steps, &[])
 }

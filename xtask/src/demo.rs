@@ -26,7 +26,10 @@ struct Plugin {
 /// The caller comes last: it needs the worker.
 const PLUGINS: &[Plugin] = &[
     Plugin { name: "echo", rights: &["--allow-subscribe", "echo"] },
-    Plugin { name: "rpc-worker", rights: &["--allow-subscribe", "rpc.worker"] },
+    Plugin {
+        name: "rpc-worker",
+        rights: &["--allow-subscribe", "rpc.worker", "--allow-queue-group", "workers"],
+    },
     Plugin { name: "rpc-caller", rights: &["--allow-publish", "rpc.worker"] },
 ];
 

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{
+    languages,
     steps::{Steps, read},
     workspace::{GUEST_TARGET, Workspace},
 };
@@ -25,7 +26,9 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
         }
         let mut tests = build(workspace);
         tests.args(["--package", "test-guests", "--examples", "--bins"]);
-        let count = collect(&mut examples, &folder)? + collect(&mut tests, &folder)?;
+        let count = collect(&mut examples, &folder)?
+            + collect(&mut tests, &folder)?
+            + languages::run(workspace)?;
         println!("{count} guests in {}", folder.display());
         Ok(())
     })

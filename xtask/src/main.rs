@@ -11,6 +11,8 @@ mod child;
 mod demo;
 mod fuzz;
 mod guests;
+mod languages;
+mod reference;
 mod setup;
 mod steps;
 mod workspace;
@@ -33,8 +35,10 @@ usage: cargo xtask COMMAND
   test [ARGS]   set up, build the guests, run all tests; ARGS go to `cargo test`
   fmt           format all code
   lint          clippy, warnings are errors
+  wit-reference write docs/wit-reference.md anew, from wit/
   doc           the documentation, private items included, warnings are errors
-  ci            everything that must pass: fmt --check, lint, doc, deny, test
+  ci            everything that must pass: fmt --check, lint, doc, the reference,
+                deny, test
   bench [ARGS]  the benchmarks; ARGS go to them
   soak [SECONDS]
                 random faults for so long (600 unless told otherwise), and what
@@ -72,6 +76,7 @@ fn run(args: &[String]) -> Result<()> {
         ("fmt", []) => checks::format(&workspace, &mut steps)?,
         ("lint", []) => checks::lint(&workspace, &mut steps)?,
         ("doc", []) => checks::document(&workspace, &mut steps)?,
+        ("wit-reference", []) => reference::write(&workspace, &mut steps)?,
         ("ci", []) => checks::ci(&workspace, &mut steps)?,
         ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
         ("soak", []) => checks::soak(&workspace, &mut steps, "600")?,

@@ -48,6 +48,14 @@ impl Workspace {
         command
     }
 
+    /// The program that reads the WIT contract, with a command of its own.
+    pub(crate) fn wit_tools(&self) -> Command {
+        let mut tools = self.cargo("run");
+        tools.args(["--locked", "--quiet", "--profile", "recipe", "--package", "wit-tools", "--"]);
+        tools.arg(self.root.join("wit"));
+        tools
+    }
+
     /// Any program, started in the root folder.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -14,6 +14,9 @@ use super::error::LoadError;
 use super::limits::Limits;
 use super::wasi::http::HTTP;
 
+const PACKAGE: &str = "simple-nats:client/";
+/// Of the contract, as this host knows it.
+pub(super) const VERSION: &str = "0.1.0";
 const LIFECYCLE: &str = "simple-nats:client/lifecycle@0.1.0";
 const HANDLER: &str = "simple-nats:client/handler@0.1.0";
 /// Several deliveries at one entry.
@@ -93,6 +96,14 @@ impl Interfaces {
         } else {
             format!("it exports only {}", self.exports.join(", "))
         })
+    }
+
+    /// The version of our contract that the component was made for, if it is not
+    /// this host's.
+    pub fn other_version(&self) -> Option<&str> {
+        let ours = self.exports.iter().chain(&self.imports);
+        let ours = ours.filter_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
+        ours.map(|(_, version)| version).find(|version| *version != VERSION)
     }
 
     /// Handlers of interfaces that others have defined, the preferred one first.
@@ -247,6 +258,14 @@ mod tests {
         assert_eq!(exporting(&["wasi:cli/run@0.2.6"]).kind(), Ok(Kind::Command));
         assert!(exporting(&[LIFECYCLE]).kind().unwrap_err().contains("handler"));
         assert_eq!(exporting(&[]).kind().unwrap_err(), "it exports nothing");
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_noticed() {
+        assert_eq!(exporting(&[LIFECYCLE, HANDLER]).other_version(), None);
+        assert_eq!(exporting(&["wasi:cli/run@0.2.6"]).other_version(), None);
+        let newer = exporting(&["simple-nats:client/handler@0.2.0", LIFECYCLE]);
+        assert_eq!(newer.other_version(), Some("0.2.0"));
     }
 
     #[test]

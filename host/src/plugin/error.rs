@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::adapters::Foreign;
+use super::component::VERSION;
 
 /// A component that can't be loaded.
 #[derive(Debug, Error)]
@@ -73,6 +74,18 @@ pub enum LoadError {
         name: String,
         /// What it exports instead.
         missing: String,
+    },
+    /// Made for another version of the contract.
+    #[error(
+        "{name} is made for version {version} of the contract simple-nats:client, and this host \
+         is for {VERSION}; take a host of that version, or build it with the library and the WIT \
+         files of this one"
+    )]
+    OtherVersion {
+        /// File or plugin.
+        name: String,
+        /// Of the contract.
+        version: String,
     },
     /// It needs what this host does not have.
     #[error(
@@ -220,10 +233,13 @@ fn reason(trap: &wasmtime::Error) -> String {
     }
 }
 
+/// More is only the way through an interpreter, and scrolls the reason away.
+const MAX_BACKTRACE_LINES: usize = 16;
+
 /// The guest's calls belong to the reason, the host's own do not.
 fn with_backtrace(trap: &wasmtime::Error) -> String {
     match trap.downcast_ref::<wasmtime::WasmBacktrace>() {
-        Some(backtrace) => cut(format!("{}\n{backtrace}", reason(trap))),
+        Some(backtrace) => cut(format!("{}\n{}", reason(trap), one_screen(&backtrace.to_string()))),
         None => reason(trap),
     }
 }
@@ -239,6 +255,17 @@ pub(super) fn cut(mut text: String) -> String {
     text
 }
 
+/// The innermost calls.
+fn one_screen(backtrace: &str) -> String {
+    let lines: Vec<_> = backtrace.lines().collect();
+    match lines.get(..MAX_BACKTRACE_LINES) {
+        Some(shown) if lines.len() > MAX_BACKTRACE_LINES => {
+            format!("{}\n… and {} lines more", shown.join("\n"), lines.len() - shown.len())
+        }
+        _ => lines.join("\n"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,5 +275,14 @@ mod tests {
         assert_eq!(cut("short".to_owned()), "short");
         let long = cut("é".repeat(1 << 20));
         assert!(long.len() < 9 * 1024 && long.ends_with("é …"));
+    }
+
+    #[test]
+    fn long_backtraces_are_cut_and_say_so() {
+        let long = (1..=20).map(|number| format!("{number}: call")).collect::<Vec<_>>().join("\n");
+        let shown = one_screen(&long);
+        assert_eq!(shown.lines().count(), MAX_BACKTRACE_LINES + 1);
+        assert!(shown.starts_with("1: call\n") && shown.ends_with("… and 4 lines more"), "{shown}");
+        assert_eq!(one_screen("1: call\n2: call"), "1: call\n2: call");
     }
 }

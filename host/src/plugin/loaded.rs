@@ -1,6 +1,8 @@
 //! A component that is compiled, checked and linked: what an instance is made of.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
@@ -51,11 +53,11 @@ pub(super) async fn load(
     let (linker, activity) = linkers.of(&bytes).await?;
     let engine = linker.engine().clone();
     let component = {
-        let compiled = name.clone();
+        let (compiled, size_bytes) = (name.clone(), bytes.len());
         let compiling = blocking(&name, move || component::compile(&engine, &compiled, &bytes));
         // It can't be cancelled: given up, it works on to its end for nobody.
         let limit = settings.limits.compile_timeout;
-        match tokio::time::timeout(limit, compiling).await {
+        match tokio::time::timeout(limit, announced(&name, size_bytes, compiling)).await {
             Ok(component) => component?,
             Err(_) => return Err(LoadError::CompileTimeout { name, limit }.into()),
         }
@@ -87,6 +89,30 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
+/// Compiling a large component is told of if it takes longer than this. What comes from the cache is
+/// faster.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Smaller components are soon compiled, and not worth a word on a busy machine.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// Waits for a compilation, and says so if it takes a while.
+async fn announced<T>(name: &str, size_bytes: usize, compiling: impl Future<Output = T>) -> T {
+    if size_bytes < LARGE_BYTES {
+        return compiling.await;
+    }
+    let begin = Instant::now();
+    let mut compiling = pin!(compiling);
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut compiling).await {
+        return done;
+    }
+    let size = size_bytes as f64 / 1e6;
+    tracing::info!("compiling {name} ({size:.1} MB) for the first time …");
+    let done = compiling.await;
+    tracing::info!("compiled {name} in {:.1?}", begin.elapsed());
+    done
+}
+
 fn link(
     linker: &Linker<State>,
     activity: &Arc<Activity>,
@@ -94,6 +120,10 @@ fn link(
     name: String,
 ) -> Result<Loaded, LoadError> {
     let interfaces = Interfaces::of(component);
+    if let Some(version) = interfaces.other_version() {
+        let version = version.to_owned();
+        return Err(LoadError::OtherVersion { name, version });
+    }
     let kind = match interfaces.kind() {
         Ok(kind) => kind,
         Err(missing) => return Err(LoadError::WrongWorld { name, missing }),
