@@ -11,7 +11,7 @@ use harness::{Scene, next, next_text, run, run_until_ready};
 use program::{assert_has, failure, output, run_to_end, start, told};
 use second::{ask, listen, service_error};
 use serde_json::json;
-use test_support::{LogLine, NatsServer, TempDir, guest, within};
+use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest, within};
 
 /// Guests whose handlers are called for one message at a time.
 const SINGLE: [&str; 3] = ["wasmcloud", "wasi-messaging", "wasmcloud-draft"];
@@ -339,27 +339,51 @@ async fn nothing_to_subscribe_to_is_a_mistake_of_the_operator() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_manifest_says_what_to_subscribe_to() -> Result<()> {
-    let server = NatsServer::start().await?;
+/// A manifest with one plugin, `foreign`, in a folder that lives as long as it.
+fn manifest(guest_name: &str, keys: &str) -> Result<(TempDir, String)> {
     let folder = TempDir::new()?;
     let path = folder.path().join("plugins.toml");
-    let component = guest("wasmcloud")?;
-    let of = |subscriptions: &str| {
-        format!("[plugin.foreign]\ncomponent = {component:?}\n{subscriptions}\n")
-    };
-    let manifest = path.display().to_string();
-    std::fs::write(&path, of("subscriptions = [\"in..a\"]"))?;
-    assert_has(&failure(2, &["check", &manifest]).await?, &["plugins.toml:3:", "in..a"]);
-    std::fs::write(&path, of(""))?;
-    let checked = run_to_end(&["check", &manifest]).await?;
+    let component = guest(guest_name)?;
+    std::fs::write(&path, format!("[plugin.foreign]\ncomponent = {component:?}\n{keys}\n"))?;
+    Ok((folder, path.display().to_string()))
+}
+
+async fn up(server: &NatsServer, manifest: &str) -> Result<HostProcess> {
+    let host = start(&["up", manifest, "--server", &server.url(), "--log-format", "json"])?;
+    host.wait_until_ready("foreign").await?;
+    Ok(host)
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_too_long_is_given_up_with_its_instance() -> Result<()> {
+    for guest in ALL {
+        let server = NatsServer::start().await?;
+        let keys = "subscriptions = [\"in.*\"]\nlimits = { callback-timeout = \"500ms\" }";
+        let (_folder, manifest) = manifest(guest, keys)?;
+        let _host = up(&server, &manifest).await?;
+        let client = server.client().await?;
+        let answer = ask(&client, "in.a", "hang").await?;
+        let (text, code) = service_error(&answer).context("no error reply")?;
+        assert_has(text, &["took longer than", "500ms"]);
+        assert_eq!(code, "500", "{guest}");
+        assert_eq!(ask(&client, "in.a", "count").await?.payload, "1", "{guest}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_manifest_says_what_to_subscribe_to() -> Result<()> {
+    let (_folder, wrong) = manifest("wasmcloud", "subscriptions = [\"in..a\"]")?;
+    assert_has(&failure(2, &["check", &wrong]).await?, &["plugins.toml:3:", "in..a"]);
+    let (_folder, missing) = manifest("wasmcloud", "")?;
+    let checked = run_to_end(&["check", &missing]).await?;
     assert_eq!(checked.status.code(), Some(3));
     assert_has(&checked.stdout.join("\n"), &["key `subscriptions`"]);
 
-    std::fs::write(&path, of("subscriptions = [\"in.*|workers\"]"))?;
-    assert_eq!(output(&["check", &manifest]).await?, ["foreign: ok; uses consumer"]);
-    let host = start(&["up", &manifest, "--server", &server.url(), "--log-format", "json"])?;
-    host.wait_until_ready("foreign").await?;
+    let server = NatsServer::start().await?;
+    let (_folder, right) = manifest("wasmcloud", "subscriptions = [\"in.*|workers\"]")?;
+    assert_eq!(output(&["check", &right]).await?, ["foreign: ok; uses consumer"]);
+    let _host = up(&server, &right).await?;
     let client = server.client().await?;
     assert_eq!(ask(&client, "in.a", "echo hello").await?.payload, "in.a hello");
     Ok(())

@@ -5,6 +5,7 @@
 #![cfg(target_family = "wasm")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 wit_bindgen::generate!({
     inline: "
@@ -55,6 +56,10 @@ impl Guest for Wasmcloud {
                 "logged".to_owned()
             }
             "fail" => return Err(first.to_owned()),
+            "hang" => {
+                std::thread::sleep(Duration::from_secs(3_600));
+                "woke up".to_owned()
+            }
             "trap" => std::process::abort(),
             other => return Err(format!("what is {other}?")),
         };

@@ -1,12 +1,12 @@
-//! What the host keeps for a guest outside the guest's own memory. It may be as
-//! much as that may be.
+//! What the host keeps for a guest outside the guest's own memory: bytes, of which
+//! there may be as many as of that, and things that are counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
-/// How much of one instance's is kept.
+/// How much of one instance's is kept, and how much may be.
 #[derive(Debug)]
 pub(super) struct Budget {
     used: AtomicUsize,
@@ -22,7 +22,7 @@ pub(super) struct Charge {
 
 /// There is not as much left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the host would keep {wanted} bytes for it; the limit is {limit}, that of its memory")]
+#[error("the host would keep {wanted} for it outside its memory; the limit is {limit}")]
 pub(super) struct OverBudget {
     wanted: usize,
     limit: usize,

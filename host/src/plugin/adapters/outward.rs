@@ -21,6 +21,8 @@ pub(in crate::plugin) struct Context {
     client: Option<u32>,
     /// What is kept for it.
     pub(super) budget: Arc<Budget>,
+    /// Requests that it waits for at once.
+    pub(super) requests: Arc<Budget>,
     /// Messages that are being handled at once, if somebody waits for an answer.
     in_hand: FxHashMap<u64, (u32, Delivered)>,
     last_hand: u64,
@@ -31,6 +33,7 @@ impl Context {
         Self {
             client: None,
             budget: Budget::new(limits.max_memory_bytes),
+            requests: Budget::new(limits.max_requests),
             in_hand: FxHashMap::default(),
             last_hand: 0,
         }
@@ -72,6 +75,17 @@ impl State {
         if let Some(reason) = error {
             self.in_hand = message;
             self.handler_failed(reason);
+        }
+    }
+
+    /// Something was sent to this subject: the oldest message that wanted its
+    /// answer there has it, and is not told of a failure any more.
+    pub(super) fn answered(&mut self, subject: &str) {
+        let wants = |message: &Delivered| message.reply_to() == Some(subject.as_bytes());
+        let in_hand = &mut self.foreign.in_hand;
+        let hand = in_hand.iter().filter(|(_, (_, message))| wants(message));
+        if let Some(hand) = hand.map(|(&hand, _)| hand).min() {
+            in_hand.remove(&hand);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wasmtime::component::{Accessor, HasSelf, Linker, StreamReader};
 
-use self::body::{BodyError, collect};
+use self::body::{BodyError, close, collect};
 pub(super) use self::serve::serve;
 use super::HandlerError;
 use super::outward::{service_error, text};
@@ -71,6 +71,11 @@ impl consumer::HostWithStore<State> for HasSelf<State> {
         body: StreamReader<u8>,
         timeout_ms: Option<u32>,
     ) -> Result<BrokerMessage, Error> {
+        let mut slot = store.with(|mut access| access.get().foreign.requests.open());
+        if slot.set(1).is_err() {
+            close(store, body);
+            return Err(Error::QuotaExceeded);
+        }
         let (payload, _charge) = collect(store, body).await?;
         let options =
             RequestOptions { timeout_ms, headers: Vec::new(), max_replies: 1, stall_ms: None };
@@ -101,6 +106,7 @@ impl consumer::HostWithStore<State> for HasSelf<State> {
             state.outgoing(client, &subject, reply_to.as_deref(), &Headers::new(), &payload)
         })?;
         outgoing.send().await?;
+        store.with(|mut access| access.get().answered(&subject));
         // Success is to say that the broker has it.
         outgoing.client().flush(TAKEN_TIMEOUT).await.map_err(|error| OwnError::from(error).into())
     }

@@ -5,6 +5,7 @@
 macro_rules! handler {
     ($package:ident) => {
         use std::sync::atomic::{AtomicU32, Ordering};
+        use std::time::Duration;
 
         use exports::$package::messaging::incoming_handler::Guest;
         use $package::messaging::request_reply::{self, RequestOptions};
@@ -42,6 +43,10 @@ macro_rules! handler {
                         hoard.collect::<Vec<_>>().len().to_string()
                     }
                     "refuse" => return Err(Error::PermissionDenied(first.to_owned())),
+                    "hang" => {
+                        std::thread::sleep(Duration::from_secs(3_600));
+                        "woke up".to_owned()
+                    }
                     "trap" => std::process::abort(),
                     other => return Err(Error::Other(format!("what is {other}?"))),
                 };

@@ -19,6 +19,9 @@ pub(super) enum BodyError {
     OverBudget,
 }
 
+/// What gathering costs beside the bytes, so that many empty bodies are not free.
+const BODY_BYTES: usize = 1_024;
+
 type Collected = Result<(Vec<u8>, Charge), BodyError>;
 
 /// Reads a body to its end. The charge is to be kept as long as the bytes.
@@ -27,12 +30,17 @@ pub(super) async fn collect(
     body: StreamReader<u8>,
 ) -> Collected {
     let (done, collected) = oneshot::channel();
+    let mut charge = store.with(|mut access| access.get().foreign.budget.open());
+    if charge.set(BODY_BYTES).is_err() {
+        close(store, body);
+        return Err(BodyError::OverBudget);
+    }
     let piped = store.with(|mut access| {
         let state = access.get();
         let collector = Collector {
             bytes: Vec::new(),
             limit: state.settings().limits.max_payload_bytes,
-            charge: Some(state.foreign.budget.open()),
+            charge: Some(charge),
             done: Some(done),
         };
         body.pipe(access, collector)
@@ -41,6 +49,12 @@ pub(super) async fn collect(
     // was dropped as one at its end.
     let _ = piped;
     collected.await.unwrap_or(Err(BodyError::TooLarge))
+}
+
+/// Takes nothing of a body; the guest that writes it is told.
+pub(super) fn close(store: &Accessor<State, HasSelf<State>>, mut body: StreamReader<u8>) {
+    // One that is closed already is what is wanted.
+    let _ = body.close_with(store);
 }
 
 /// Says what it has gathered when the guest closes the stream, which drops it.
@@ -59,7 +73,7 @@ impl Collector {
             return Err(BodyError::TooLarge);
         }
         if let Some(charge) = &mut self.charge {
-            charge.set(size).map_err(|_| BodyError::OverBudget)?;
+            charge.set(BODY_BYTES.saturating_add(size)).map_err(|_| BodyError::OverBudget)?;
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
