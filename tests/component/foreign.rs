@@ -328,6 +328,38 @@ async fn lines_of_wasi_logging_are_in_the_log_and_can_not_forge_it() -> Result<(
 }
 
 #[tokio::test]
+async fn what_is_printed_through_wasi_0_3_is_in_the_log() -> Result<()> {
+    let scene = scene_of("wasmcloud-streams", &[]).await?;
+    assert_eq!(told_by(&scene, "print hello").await?, "printed");
+    let printed = |line: &LogLine| line.field("stream") == Some(&json!("stdout"));
+    let line = scene.host.wait_for_log("the line", printed).await?;
+    assert_eq!(line.message(), Some("hello"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn lines_of_wasi_logging_are_limited() -> Result<()> {
+    let scene = scene_of("wasmcloud", &["--max-log-lines-per-second", "2"]).await?;
+    for number in 0..10 {
+        assert_eq!(told_by(&scene, &format!("log part {number}")).await?, "logged");
+    }
+    let told = |line: &LogLine| line.field("limit") == Some(&json!("log-lines-per-second"));
+    scene.host.wait_for_log("the limit", told).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn header_limits_hold_for_metadata() -> Result<()> {
+    for guest in &SINGLE[1..] {
+        let scene = scene_of(guest, &["-A", "--max-headers", "2"]).await?;
+        // It publishes four fields, and answers with two.
+        let answer = ask(&scene.client, "in.a", "publish out text").await?;
+        assert_has(&String::from_utf8(answer.payload.into())?, &["Other", "headers"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_to_subscribe_to_is_a_mistake_of_the_operator() -> Result<()> {
     let server = NatsServer::start().await?;
     let finished = run(&server.url(), &["wasmcloud"], &["-A"])?.wait().await?;

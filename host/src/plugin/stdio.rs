@@ -1,11 +1,15 @@
 //! What a guest prints: lines of the log, of bounded length and number, which can't
 //! steer a terminal.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
@@ -73,18 +77,9 @@ impl Stream {
     }
 
     fn emit(&self, line: &mut Vec<u8>) {
-        let plugin = &self.plugin;
-        match plugin.log_meter.meter.take(line.len()) {
-            Ok(()) => {
-                let (name, text) = (plugin.settings.name.as_str(), printable(line));
-                tracing::info!(target: "guest", plugin = name, stream = self.name, "{text}");
-            }
-            Err(used_up) => {
-                if plugin.log_meter.suppressed.add() {
-                    plugin.report_full_log(used_up);
-                    report_later(plugin);
-                }
-            }
+        if self.plugin.may_log(line.len()) {
+            let (name, text) = (self.plugin.settings.name.as_str(), printable(line));
+            tracing::info!(target: "guest", plugin = name, stream = self.name, "{text}");
         }
         line.clear();
     }
@@ -103,6 +98,16 @@ fn report_later(plugin: &Arc<Shared>) {
 }
 
 impl Shared {
+    /// Whether a line of so many bytes may be logged now. If not, it is counted.
+    pub(super) fn may_log(self: &Arc<Self>, bytes: usize) -> bool {
+        let Err(used_up) = self.log_meter.meter.take(bytes) else { return true };
+        if self.log_meter.suppressed.add() {
+            self.report_full_log(used_up);
+            report_later(self);
+        }
+        false
+    }
+
     fn report_full_log(&self, used_up: UsedUp) {
         let (limit, maximum) = match used_up {
             UsedUp::Count(maximum) => ("log-lines-per-second", maximum),
@@ -158,13 +163,33 @@ impl IsTerminal for GuestLog {
 }
 
 impl StdoutStream for GuestLog {
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 asks for this one, and that is not linked.
-        Box::new(tokio::io::sink())
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
+    }
+}
+
+/// That of WASI 0.3.
+impl AsyncWrite for GuestLog {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = bytes.get(..MAX_WRITE_BYTES).unwrap_or(bytes);
+        self.0.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -15,12 +15,24 @@ wit_bindgen::generate!({
         world guest {
             import wasmcloud:messaging/consumer@0.3.0;
             import wasi:clocks/monotonic-clock@0.3.0;
+            import wasi:cli/stdout@0.3.0;
             export wasmcloud:messaging/handler@0.3.0;
         }
 
         package wasi:clocks@0.3.0 {
             interface monotonic-clock {
                 wait-for: async func(how-long: u64);
+            }
+        }
+
+        package wasi:cli@0.3.0 {
+            interface types {
+                enum error-code { io, illegal-byte-sequence, pipe }
+            }
+
+            interface stdout {
+                use types.{error-code};
+                write-via-stream: func(data: stream<u8>) -> future<result<_, error-code>>;
             }
         }
     ",
@@ -30,6 +42,7 @@ wit_bindgen::generate!({
 });
 
 use exports::wasmcloud::messaging::handler::Guest;
+use wasi::cli::stdout::{ErrorCode, write_via_stream};
 use wasi::clocks::monotonic_clock::wait_for;
 use wasmcloud::messaging::consumer;
 use wasmcloud::messaging::types::{BrokerMessage, Error, HandleMessageError};
@@ -66,6 +79,10 @@ impl Guest for Streams {
                 Ok(answer) => answer,
                 Err(error) => format!("{error:?}"),
             },
+            "print" => match print(format!("{first}\n")).await {
+                Ok(()) => "printed".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
             "reject" => return Err(HandleMessageError::Reject),
             "retry" => return Err(HandleMessageError::Retry),
             "hang" => {
@@ -97,6 +114,14 @@ async fn publish(subject: &str, bytes: Vec<u8>) -> Result<(), Error> {
     };
     let message = BrokerMessage { subject: subject.to_owned(), body, reply_to: None };
     join(consumer::publish(message), write).await.0
+}
+
+async fn print(line: String) -> Result<(), ErrorCode> {
+    let (mut writer, data) = wit_stream::new();
+    let written = write_via_stream(data);
+    writer.write_all(line.into_bytes()).await;
+    drop(writer);
+    written.await
 }
 
 async fn request(subject: &str, text: &str) -> Result<String, Error> {

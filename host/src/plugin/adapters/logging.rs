@@ -7,17 +7,22 @@ use crate::plugin::bindings_foreign::logging::wasi::logging::logging::{Host, Lev
 use crate::plugin::state::State;
 use crate::plugin::stdio::printable;
 
-/// Longer texts are cut.
-const MAX_TEXT_BYTES: usize = 8 * 1024;
-
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     LoggingImports::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
 impl Host for State {
     fn log(&mut self, level: Level, context: String, message: String) {
-        let plugin = self.settings().name.as_str();
+        let settings = self.settings();
+        let cut = |text: &str| {
+            let bytes = text.as_bytes();
+            printable(bytes.get(..settings.limits.max_log_line_bytes).unwrap_or(bytes))
+        };
         let (context, message) = (cut(&context), cut(&message));
+        if !self.plugin.may_log(context.len().saturating_add(message.len())) {
+            return;
+        }
+        let plugin = settings.name.as_str();
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(target: "guest", plugin, context, "{message}")
@@ -31,9 +36,4 @@ impl Host for State {
             Level::Error | Level::Critical => line!(error),
         }
     }
-}
-
-fn cut(text: &str) -> String {
-    let bytes = text.as_bytes();
-    printable(bytes.get(..MAX_TEXT_BYTES).unwrap_or(bytes))
 }

@@ -1,6 +1,6 @@
 //! The headers that a guest passes, within its limits.
 
-use crate::plugin::bindings::types::Error;
+use crate::plugin::bindings::types::{Error, Header};
 use crate::plugin::state::Shared;
 use crate::protocol::Headers;
 
@@ -8,6 +8,18 @@ use crate::protocol::Headers;
 pub(super) struct HeaderWriter<'a> {
     plugin: &'a Shared,
     headers: Headers,
+}
+
+/// Writes the header block of one message in one go.
+///
+/// # Errors
+/// If a field can't be sent, or they are too many or too large.
+pub(in crate::plugin) fn write(plugin: &Shared, fields: &[Header]) -> Result<Headers, Error> {
+    let mut headers = HeaderWriter::new(plugin, fields.len())?;
+    for field in fields {
+        headers.push(&field.name, &field.value)?;
+    }
+    headers.finish()
 }
 
 impl<'a> HeaderWriter<'a> {

@@ -20,6 +20,7 @@ use crate::connection::Client;
 use crate::protocol::SessionError;
 pub(super) use convert::message as message_for_guest;
 pub(super) use convert::{answer as answer_for_guest, event as event_for_guest};
+pub(super) use headers::write as write_headers;
 
 /// Makes everything that a guest may import known to the linker.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {

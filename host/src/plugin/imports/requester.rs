@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::headers::HeaderWriter;
+use super::headers;
 use crate::connection::{Answer, Client, Receiver, Reception};
 use crate::plugin::bindings::requester::{Host, RequestOptions};
 use crate::plugin::bindings::types::{Error, Message as GuestMessage};
@@ -133,11 +133,7 @@ impl State {
         payload: &'a [u8],
         options: RequestOptions,
     ) -> Result<Request<'a>, Error> {
-        let mut headers = HeaderWriter::new(&self.plugin, options.headers.len())?;
-        for field in &options.headers {
-            headers.push(&field.name, &field.value)?;
-        }
-        let headers = headers.finish()?;
+        let headers = headers::write(&self.plugin, &options.headers)?;
         let size = headers.as_bytes().len().saturating_add(payload.len());
         let limits = self.settings().limits;
         let (count, bytes) = (self.requests.len(), self.requests.bytes());

@@ -6,6 +6,7 @@ use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::message::{Held, Message};
 use super::{Error, Package};
+use crate::plugin::imports::write_headers;
 use crate::plugin::state::State;
 
 /// A connection as guests see it.
@@ -31,7 +32,7 @@ impl State {
         subject: &str,
         message: Message,
     ) -> Result<(), Error> {
-        let headers = message.headers().map_err(|error| Error::Other(error.to_string()))?;
+        let headers = write_headers(&self.plugin, &message.headers())?;
         Ok(self.send(subject, None, &headers, message.data()).await?)
     }
 }

@@ -6,7 +6,7 @@ use super::Package;
 use crate::plugin::adapters::budget::Charge;
 use crate::plugin::bindings::types;
 use crate::plugin::state::State;
-use crate::protocol::{self, HeaderError, Headers};
+use crate::protocol;
 
 const CONTENT_TYPE: &str = "Content-Type";
 
@@ -69,17 +69,8 @@ impl Message {
         &self.data
     }
 
-    /// The header block to send it with.
-    pub(super) fn headers(&self) -> Result<Headers, HeaderError> {
-        let mut headers = Headers::new();
-        for (name, value) in self.fields() {
-            headers.push(name, value.as_bytes())?;
-        }
-        Ok(headers)
-    }
-
-    /// The same, field by field.
-    pub(super) fn header_list(&self) -> Vec<types::Header> {
+    /// The header fields to send it with.
+    pub(super) fn headers(&self) -> Vec<types::Header> {
         let header = |(name, value): (&str, &str)| types::Header {
             name: name.to_owned(),
             value: value.as_bytes().to_vec(),

@@ -34,7 +34,7 @@ impl State {
         options: &Options,
     ) -> wasmtime::Result<Result<Vec<Resource<Held>>, Error>> {
         let message = self.held(message)?;
-        let (headers, payload) = (message.header_list(), message.data().to_vec());
+        let (headers, payload) = (message.headers(), message.data().to_vec());
         let max_replies = options.max_replies();
         let answers = self.ask(topic, headers, payload, options.timeout_ms, max_replies).await;
         match answers {
