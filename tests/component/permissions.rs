@@ -5,6 +5,7 @@ mod program;
 mod second;
 
 use anyhow::{Context, Result};
+use futures_util::{FutureExt, StreamExt};
 use harness::{Probe, Scene, listen, next, next_text, run};
 use program::assert_has;
 use serde_json::{Value, json};
@@ -101,6 +102,27 @@ async fn a_message_may_be_answered_later_and_passed_on() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_message_of_one_server_opens_no_subject_of_another() -> Result<()> {
+    let other = NatsServer::start().await?;
+    let address = other.address().to_string();
+    let flags = ["--allow-subscribe", "in", "--allow-connect", &address];
+    let scene = probe_that_may(&flags).await?;
+    let probe = scene.probe();
+    let there = probe.obey(json!({ "op": "connect", "server": address })).await?;
+    let subscribe = json!({ "op": "subscribe", "subject": "in", "client": there });
+    let sid = probe.obey(subscribe).await?.as_u64().context("no sid")?;
+    probe.obey(json!({ "op": "flush", "timeout_ms": 5000, "client": there })).await?;
+    other.client().await?.publish_with_reply("in", "admin.stop", "".into()).await?;
+    probe.wait_until_seen(sid, 1).await?;
+
+    let answer =
+        |client: Value| json!({ "op": "publish", "subject": "admin.stop", "client": client });
+    refused(&probe, answer(json!(0)), "--allow-publish 'admin.stop'").await?;
+    probe.obey(answer(there)).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_message_can_not_ask_for_an_answer_that_administers_a_server() -> Result<()> {
     let scene = probe_that_may(&["--allow-subscribe", "ask"]).await?;
     let (probe, client) = (scene.probe(), &scene.client);
@@ -110,6 +132,22 @@ async fn a_message_can_not_ask_for_an_answer_that_administers_a_server() -> Resu
     probe.wait_until_seen(sid, 1).await?;
     let answer = json!({ "op": "publish", "subject": forged, "payload": "" });
     refused(&probe, answer, "--allow-publish '$JS.API.STREAM.DELETE.orders'").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_error_is_answered_to_what_administers_a_server() -> Result<()> {
+    let scene = Scene::with(&["failing"], &["--allow-subscribe", "failing.in"]).await?;
+    let client = &scene.client;
+    let mut commands = listen(client, "$JS.API.>").await?;
+    let mut answers = listen(client, "asker").await?;
+    let forged = "$JS.API.STREAM.DELETE.orders";
+    client.publish_with_reply("failing.in", forged, "first".into()).await?;
+    client.publish_with_reply("failing.in", "asker", "second".into()).await?;
+    let answer = next(&mut answers).await?;
+    assert_eq!(second::service_error(&answer), Some(("refused second", "500")));
+    // Had it been sent, it would have come first.
+    assert!(commands.next().now_or_never().is_none());
     Ok(())
 }
 

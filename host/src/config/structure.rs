@@ -94,12 +94,18 @@ impl<'s> Checker<'s> {
 
     fn range(&mut self, number: Option<i64>, span: Span, schema: &Value, name: &str) {
         let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
-        // Formats bound what the type holds where no range is given.
-        let (min, max) = (bound("minimum"), bound("maximum").unwrap_or(i64::from(u32::MAX)));
-        let min = min.unwrap_or(0);
-        if number.is_none_or(|number| number < min || number > max) {
-            self.found.push((span, format!("`{name}` is a number from {min} to {max}")));
+        let min = bound("minimum").unwrap_or(0);
+        // Where no range is given, the type decides what fits.
+        let is_short = schema.get("format").is_some_and(|format| format == "uint32");
+        let max = bound("maximum").or(is_short.then_some(i64::from(u32::MAX)));
+        if number.is_some_and(|number| number >= min && max.is_none_or(|max| number <= max)) {
+            return;
         }
+        let wanted = match max {
+            Some(max) => format!("from {min} to {max}"),
+            None => format!("of at least {min}"),
+        };
+        self.found.push((span, format!("`{name}` is a number {wanted}")));
     }
 
     fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, wanted: &str, name: &str) {

@@ -154,8 +154,8 @@ pub(super) struct ConnectionTable {
     /// Name that the server knows it by. Default: a random UUID. For shared
     /// connections; others are named by their plugin.
     pub(super) client_name: Option<ClientNameText>,
-    /// Answers to requests arrive at `PREFIX.N`. Default: `requests.NAME`, with a
-    /// token of its own if the name was chosen.
+    /// Answers to requests arrive at `PREFIX.TOKEN.N`. Default: `requests.NAME`,
+    /// with a token if the name was chosen.
     pub(super) inbox_prefix: Option<InboxPrefix>,
     /// User name; with `password`.
     pub(super) user: Option<String>,

@@ -20,9 +20,10 @@ impl AwaitedReplies {
         Self { hasher: RandomState::new(), hashes: Vec::new(), next: 0 }
     }
 
-    /// A message that asks for an answer here has been handed over.
-    pub(super) fn remember(&mut self, reply_to: &[u8]) {
-        let hash = self.hasher.hash_one(reply_to);
+    /// A message that asks for an answer here, on this connection, has been handed
+    /// over.
+    pub(super) fn remember(&mut self, client: u32, reply_to: &[u8]) {
+        let hash = self.hasher.hash_one((client, reply_to));
         match self.hashes.get_mut(self.next) {
             Some(oldest) => *oldest = hash,
             None => self.hashes.push(hash),
@@ -31,9 +32,10 @@ impl AwaitedReplies {
     }
 
     /// Whether one of the last askers wants its answer here.
-    pub(super) fn contains(&self, subject: &str) -> bool {
+    pub(super) fn contains(&self, client: u32, subject: &str) -> bool {
         // Only what no rule allows is looked for, so it need not be fast.
-        !self.hashes.is_empty() && self.hashes.contains(&self.hasher.hash_one(subject.as_bytes()))
+        let hash = || self.hasher.hash_one((client, subject.as_bytes()));
+        !self.hashes.is_empty() && self.hashes.contains(&hash())
     }
 }
 
@@ -44,13 +46,14 @@ mod tests {
     #[test]
     fn the_last_askers_are_known_and_no_others() {
         let mut awaited = AwaitedReplies::new();
-        assert!(!awaited.contains("_INBOX.0"));
+        assert!(!awaited.contains(1, "_INBOX.0"));
         for n in 0..=CAPACITY {
-            awaited.remember(format!("_INBOX.{n}").as_bytes());
+            awaited.remember(1, format!("_INBOX.{n}").as_bytes());
         }
-        assert!(!awaited.contains("_INBOX.0"), "the oldest is forgotten");
-        assert!(awaited.contains("_INBOX.1"));
-        assert!(awaited.contains(&format!("_INBOX.{CAPACITY}")));
-        assert!(!awaited.contains("_INBOX"));
+        assert!(!awaited.contains(1, "_INBOX.0"), "the oldest is forgotten");
+        assert!(awaited.contains(1, "_INBOX.1"));
+        assert!(awaited.contains(1, &format!("_INBOX.{CAPACITY}")));
+        assert!(!awaited.contains(1, "_INBOX"));
+        assert!(!awaited.contains(2, "_INBOX.1"), "it came by another connection");
     }
 }

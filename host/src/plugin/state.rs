@@ -102,6 +102,8 @@ pub(super) struct State {
     pub(super) in_hand: Option<(u32, Message)>,
     /// Those who asked for an answer before.
     pub(super) awaited: AwaitedReplies,
+    /// The policy does not allow every answer anyway.
+    remembers_askers: bool,
     pub(super) foreign: adapters::Context,
     limiter: Limiter,
     wasi: WasiCtx,
@@ -127,6 +129,7 @@ impl State {
         table.set_max_capacity(plugin.settings.limits.max_handles);
         let limiter = Limiter::new(Arc::clone(&plugin.reporter), &plugin.settings.limits);
         let foreign = adapters::Context::new(&plugin.settings.limits);
+        let remembers_askers = !plugin.settings.policy.publish.is_everything();
         Self {
             plugin,
             mailbox,
@@ -138,6 +141,7 @@ impl State {
             ids: inheritance.ids,
             in_hand: None,
             awaited: AwaitedReplies::new(),
+            remembers_askers,
             foreign,
             limiter,
             wasi,
@@ -172,7 +176,9 @@ impl State {
                 Delivery::Message(incoming) => {
                     self.mailbox.count_handled();
                     if let Some(reply_to) = incoming.message.reply_to() {
-                        self.awaited.remember(reply_to);
+                        if self.remembers_askers {
+                            self.awaited.remember(incoming.client, reply_to);
+                        }
                         self.in_hand = Some((incoming.client, incoming.message.clone()));
                     }
                 }
@@ -224,6 +230,11 @@ impl State {
         let reply_to = message.reply_to().and_then(|subject| std::str::from_utf8(subject).ok());
         let (Some(client), Some(reply_to)) = (self.client(client), reply_to) else { return };
         let Ok(reply_to) = Subject::new(reply_to) else { return };
+        // Whoever sent the message may have forged a command to the server. And an
+        // acknowledgement of JetStream would say that all is well.
+        if reply_to.as_str().starts_with('$') {
+            return;
+        }
         let mut headers = Headers::new();
         let pushed = headers
             .push("Nats-Service-Error", one_line(reason).as_bytes())

@@ -52,9 +52,14 @@ impl SubjectRules {
         matches!(&self.0, Rules::Patterns(patterns) if !patterns.is_empty())
     }
 
+    /// Whether everything is allowed.
+    pub fn is_everything(&self) -> bool {
+        self.0 == Rules::Everything
+    }
+
     /// Whether anything is allowed.
     pub fn is_any(&self) -> bool {
-        self.0 == Rules::Everything || self.is_listed()
+        self.is_everything() || self.is_listed()
     }
 
     /// Rules that allow nothing more, each with one that covers it.
@@ -93,7 +98,7 @@ impl SubjectRules {
     /// matches more than a rule that covers it allows.
     pub fn screen(&self, pattern: SubjectPattern<'_>) -> Option<Self> {
         let begins_open = matches!(first_token(pattern.as_str()), "*" | ">");
-        (begins_open && self.0 != Rules::Everything).then(|| self.clone())
+        (begins_open && !self.is_everything()).then(|| self.clone())
     }
 
     /// Whether a message that came on `subject` may be handed on.

@@ -63,7 +63,7 @@ impl State {
         self.foreign.last_hand += 1;
         let hand = self.foreign.last_hand;
         if let Some(reply_to) = incoming.message.reply_to() {
-            self.awaited.remember(reply_to);
+            self.awaited.remember(incoming.client, reply_to);
             self.foreign.in_hand.insert(hand, (incoming.client, incoming.message));
         }
         hand

@@ -95,14 +95,16 @@ fn publish(
     let reply_to = reply_to.map(|reply_to| reply_to.to_str(store)).transpose()?;
     let payload = payload.as_le_slice(store);
     let state = store.data();
-    let Some(client) = state.client(client) else {
-        return Ok(Outcome::Done(Err(Error::UnknownClient(client))));
+    let id = client;
+    let Some(client) = state.client(id) else {
+        return Ok(Outcome::Done(Err(Error::UnknownClient(id))));
     };
     let sent = state
-        .check_publish(&subject, headers.as_bytes().len().saturating_add(payload.len()))
+        .check_publish(id, &subject, headers.as_bytes().len().saturating_add(payload.len()))
         .and_then(|subject| {
             let reply_to = reply_to.as_deref();
-            let reply_to = reply_to.map(|reply_to| state.check_reply_to(reply_to)).transpose()?;
+            let reply_to =
+                reply_to.map(|reply_to| state.check_reply_to(id, reply_to)).transpose()?;
             Ok(client.publish(subject, reply_to, headers.as_bytes(), payload))
         });
     Ok(match sent {
@@ -170,9 +172,10 @@ impl State {
         headers: &Headers,
         payload: &[u8],
     ) -> Result<Outgoing, Error> {
-        let client = self.known(client)?.client.clone();
-        self.check_publish(subject, headers.as_bytes().len().saturating_add(payload.len()))?;
-        reply_to.map(|reply_to| self.check_reply_to(reply_to)).transpose()?;
+        let id = client;
+        let client = self.known(id)?.client.clone();
+        self.check_publish(id, subject, headers.as_bytes().len().saturating_add(payload.len()))?;
+        reply_to.map(|reply_to| self.check_reply_to(id, reply_to)).transpose()?;
         Ok(Outgoing {
             client,
             subject: subject.to_owned(),
@@ -185,16 +188,18 @@ impl State {
     /// Whether this instance may publish so much to this subject.
     pub(super) fn check_publish<'a>(
         &self,
+        client: u32,
         subject: &'a str,
         size: usize,
     ) -> Result<Subject<'a>, Error> {
-        self.check(subject, size, |policy, subject| policy.may_publish(subject))
+        self.check(client, subject, size, |policy, subject| policy.may_publish(subject))
     }
 
     /// Whether this instance may send so much to this subject, with a permission
     /// that `ask` asks for.
     pub(super) fn check<'a>(
         &self,
+        client: u32,
         subject: &'a str,
         size: usize,
         ask: impl FnOnce(&Policy, Subject<'a>) -> Result<(), Denied<'a>>,
@@ -207,7 +212,7 @@ impl State {
             return Err(Error::PayloadTooLarge(limit as u64));
         }
         match ask(&settings.policy, parsed) {
-            Err(denied) if !self.is_awaited(subject) => self.plugin.refuse(denied)?,
+            Err(denied) if !self.is_awaited(client, subject) => self.plugin.refuse(denied)?,
             _ => {}
         }
         match self.plugin.publish_meter.take(size) {
@@ -219,10 +224,10 @@ impl State {
     /// Whether this instance may have others answer to this subject: to an inbox
     /// of its own, to where a message it passes on is to be answered, or as the
     /// policy says.
-    fn check_reply_to<'a>(&self, subject: &'a str) -> Result<Subject<'a>, Error> {
+    fn check_reply_to<'a>(&self, client: u32, subject: &'a str) -> Result<Subject<'a>, Error> {
         let parsed = Subject::new(subject)?;
         match self.settings().policy.may_reply_to(parsed) {
-            Err(denied) if !self.is_own_inbox(subject) && !self.is_awaited(subject) => {
+            Err(denied) if !self.is_own_inbox(subject) && !self.is_awaited(client, subject) => {
                 self.plugin.refuse(denied)?;
             }
             _ => {}
@@ -230,11 +235,14 @@ impl State {
         Ok(parsed)
     }
 
-    /// Answering a message needs no permission of its own, now or later.
-    fn is_awaited(&self, subject: &str) -> bool {
-        let reply_to = self.in_hand.as_ref().and_then(|(_, message)| message.reply_to());
-        let is_awaited = reply_to == Some(subject.as_bytes()) || self.awaited.contains(subject);
-        is_awaited && self.settings().policy.may_answer(subject)
+    /// Answering a message needs no permission of its own, now or later, on the
+    /// connection that it came by: another server's word counts for nothing.
+    fn is_awaited(&self, client: u32, subject: &str) -> bool {
+        let is_in_hand = self.in_hand.as_ref().is_some_and(|(by, message)| {
+            *by == client && message.reply_to() == Some(subject.as_bytes())
+        });
+        (is_in_hand || self.awaited.contains(client, subject))
+            && self.settings().policy.may_answer(subject)
     }
 
     /// Whether a subject or pattern lies within what this instance's connections

@@ -34,7 +34,7 @@ impl Host for State {
         let id = self.ids.request;
         let (plugin, mailbox) = (Arc::clone(&self.plugin), Arc::clone(&self.mailbox));
         let receiver = Arc::new(ToMailbox { client, plugin, mailbox });
-        let request = self.prepare(&subject, &payload, options)?;
+        let request = self.prepare(client, &subject, &payload, options)?;
         self.mailbox.expect_reply();
         let bytes = request.size();
         match request.send(&connection, receiver, id).await {
@@ -122,13 +122,14 @@ impl State {
         options: RequestOptions,
     ) -> Result<Asking, Error> {
         let connection = self.known(client)?.client.clone();
-        let Request { headers, options, .. } = self.prepare(&subject, &payload, options)?;
+        let Request { headers, options, .. } = self.prepare(client, &subject, &payload, options)?;
         let plugin = Arc::clone(&self.plugin);
         Ok(Asking { client, plugin, connection, subject, headers, payload, options })
     }
 
     fn prepare<'a>(
         &self,
+        client: u32,
         subject: &'a str,
         payload: &'a [u8],
         options: RequestOptions,
@@ -144,7 +145,8 @@ impl State {
         if desired > limit {
             return Err(self.plugin.exceeded("request-bytes", bytes, desired, limit));
         }
-        let subject = self.check(subject, size, |policy, subject| policy.may_request(subject))?;
+        let subject =
+            self.check(client, subject, size, |policy, subject| policy.may_request(subject))?;
         let duration = |ms: u32| Duration::from_millis(ms.into());
         let options = protocol::RequestOptions {
             timeout: options.timeout_ms.map_or(DEFAULT_TIMEOUT, duration),
