@@ -112,7 +112,9 @@ async fn a_message_of_one_server_opens_no_subject_of_another() -> Result<()> {
     let subscribe = json!({ "op": "subscribe", "subject": "in", "client": there });
     let sid = probe.obey(subscribe).await?.as_u64().context("no sid")?;
     probe.obey(json!({ "op": "flush", "timeout_ms": 5000, "client": there })).await?;
-    other.client().await?.publish_with_reply("in", "admin.stop", "".into()).await?;
+    let stranger = other.client().await?;
+    stranger.publish_with_reply("in", "admin.stop", "".into()).await?;
+    second::settle(&stranger).await?;
     probe.wait_until_seen(sid, 1).await?;
 
     let answer =
