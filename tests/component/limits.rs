@@ -260,15 +260,21 @@ async fn a_component_of_too_many_modules_or_tables_does_not_start() -> Result<()
 
 #[tokio::test]
 async fn time_in_a_callback_is_limited() -> Result<()> {
-    let args = ["-A", "--callback-timeout", "400ms", "--callback-cpu-time", "200ms"];
-    let scene = Scene::with(&["sleeper", "spinner"], &args).await?;
+    let scene = Scene::with(&["sleeper"], &["-A", "--callback-timeout", "400ms"]).await?;
     let error = ask(&scene.client, "sleeper.in", "60000").await?;
     let (text, _) = service_error(&error).context("no error reply")?;
     assert_has(text, &["400ms"]);
+    assert_eq!(ask(&scene.client, "sleeper.in", "10").await?.payload, "slept");
+    Ok(())
+}
+
+#[tokio::test]
+async fn processor_time_of_a_callback_is_limited() -> Result<()> {
+    let scene = Scene::with(&["spinner"], &["-A", "--callback-cpu-time", "200ms"]).await?;
     let error = ask(&scene.client, "spinner.in", "spin").await?;
     let (text, _) = service_error(&error).context("no error reply")?;
     assert_has(text, &["processor time", "200ms"]);
-    assert_eq!(ask(&scene.client, "sleeper.in", "10").await?.payload, "slept");
+    assert_eq!(ask(&scene.client, "spinner.in", "?").await?.payload, "still here");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::Sid;
+use super::subject::MAX_NAME_BYTES;
 
 /// The server broke the protocol; nothing after it can be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,6 +67,8 @@ pub struct SubjectError {
 pub(super) enum SubjectFault {
     #[error("is empty: it needs at least one token")]
     Empty,
+    #[error("is longer than {MAX_NAME_BYTES} bytes")]
+    Long,
     #[error("has {character:?} at byte {at}: spaces and control characters can't be part of it")]
     Character { character: char, at: usize },
     #[error("has an empty token: no '.' may begin it, end it or follow another")]

@@ -6,6 +6,10 @@
 
 use super::error::{SubjectError, SubjectFault, quote};
 
+/// The longest subject or name. Far more than servers take, which bound the line it
+/// is on; a bound on the work that a single one makes.
+pub(super) const MAX_NAME_BYTES: usize = 64 << 10;
+
 /// A subject that can be published to: no wildcards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subject<'a>(&'a str);
@@ -81,6 +85,8 @@ impl<'a> QueueGroup<'a> {
     pub fn new(value: &'a str) -> Result<Self, SubjectError> {
         let fault = if value.is_empty() {
             Some(SubjectFault::Empty)
+        } else if value.len() > MAX_NAME_BYTES {
+            Some(SubjectFault::Long)
         } else {
             value.bytes().position(is_separator).map(|at| character(value, at))
         };
@@ -123,6 +129,9 @@ enum Wildcards {
 /// One pass over the bytes: `length` and `wildcard` tell of the token in hand.
 #[inline]
 fn check_tokens(value: &str, wildcards: Wildcards) -> Result<(), SubjectFault> {
+    if value.len() > MAX_NAME_BYTES {
+        return Err(SubjectFault::Long);
+    }
     let mut length = 0_usize;
     let mut wildcard = 0_u8;
     for (at, byte) in value.bytes().enumerate() {
@@ -208,6 +217,10 @@ mod tests {
             assert!(Subject::new(wild).is_err(), "{wild:?}");
             assert!(SubjectPattern::new(wild).is_ok(), "{wild:?}");
         }
+        let longest = "x".repeat(MAX_NAME_BYTES);
+        assert!(Subject::new(&longest).is_ok() && QueueGroup::new(&longest).is_ok());
+        let longer = format!("{longest}x");
+        assert!(Subject::new(&longer).is_err() && QueueGroup::new(&longer).is_err());
         for misplaced in [">.a", "a.>.b"] {
             assert!(SubjectPattern::new(misplaced).is_err(), "{misplaced:?}");
         }

@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
+use super::begin;
 use crate::plugin::state::State;
 use crate::policy::PermissionPlace;
 
@@ -57,6 +58,7 @@ impl State {
             PermissionPlace::Manifest { plugin } => format!("`directories` of [plugin.{plugin}]"),
             _ => "--dir or --dir-writable".to_owned(),
         };
+        let path = begin(path);
         self.refuse_wasi(format!(
             "{what} {path:?}: no directory is granted; {place} would grant one"
         ));
@@ -69,6 +71,7 @@ impl State {
         let error = result.as_ref().err().and_then(FsError::downcast_ref);
         if matches!(error, Some(ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::ReadOnly))
         {
+            let path = begin(path);
             self.refuse_wasi(format!("{what} {path:?}: outside of what is granted"));
         }
         result

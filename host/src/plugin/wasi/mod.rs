@@ -100,6 +100,12 @@ fn confined(settings: &PluginSettings) -> Result<WasiCtxBuilder, DirectoryError>
     Ok(builder)
 }
 
+/// What is shown of a guest's text, which may be of any length.
+fn begin(text: &str) -> &str {
+    const MAX_BYTES: usize = 512;
+    text.get(..text.floor_char_boundary(MAX_BYTES)).unwrap_or(text)
+}
+
 impl State {
     /// The guest tried what WASI has and its operator did not grant.
     fn refuse_wasi(&self, what: impl Into<String>) {

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::{tcp_create_socket, udp_create_socket}
 use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView;
 
+use super::begin;
 use crate::plugin::state::State;
 
 impl tcp_create_socket::Host for State {
@@ -34,6 +35,7 @@ impl ip_name_lookup::Host for State {
         _: Resource<Network>,
         name: String,
     ) -> SocketResult<Resource<ResolveAddressStream>> {
+        let name = begin(&name);
         self.refuse_wasi(format!("looking up {name:?}: a guest has no sockets"));
         Err(ErrorCode::AccessDenied.into())
     }
