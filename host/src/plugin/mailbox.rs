@@ -560,13 +560,14 @@ mod tests {
     #[test]
     fn subscriptions_together_have_a_limit_of_their_own() {
         let limits = MailboxLimits {
+            max_messages: 2,
+            max_bytes: 18,
             max_instance_messages: 3,
             max_instance_bytes: 20,
-            ..Default::default()
         };
         let mailbox = Mailbox::new(limits);
-        assert_eq!(mailbox.push(incoming(1, b"")), Reception::Taken);
-        assert_eq!(mailbox.push(incoming(2, &[0; 10])), Reception::Dropped);
+        assert_eq!(mailbox.push(incoming(1, &[0; 5])), Reception::Taken);
+        assert_eq!(mailbox.push(incoming(2, &[0; 17])), Reception::Dropped);
         assert_eq!(mailbox.push(incoming(2, b"")), Reception::Behind);
         assert_eq!(mailbox.push(incoming(3, b"")), Reception::Behind);
         assert_eq!(mailbox.push(incoming(4, b"")), Reception::Dropped);
