@@ -32,9 +32,9 @@ impl SubjectTree {
             tokens.next();
             let node = self.next.entry(first.into()).or_default();
             if first.starts_with('$') {
-                node.add(tokens, 1)
+                node.add(tokens, 1);
             } else {
-                node.open()
+                node.open();
             }
             return;
         }
