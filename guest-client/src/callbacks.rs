@@ -57,8 +57,13 @@ pub(crate) fn with<T>(action: impl FnOnce(&mut Callbacks) -> T) -> T {
 impl Callbacks {
     /// Takes out what ends with a connection. Its requests end one by one.
     pub(crate) fn remove_client(&mut self, client: u32) -> (Vec<Subscription>, Option<OnEvent>) {
+        (self.remove_subscriptions(client), self.events.remove(&client.into()))
+    }
+
+    /// Takes out the subscriptions of a connection.
+    pub(crate) fn remove_subscriptions(&mut self, client: u32) -> Vec<Subscription> {
         let ended = self.subscriptions.extract_if(|_, subscription| subscription.client == client);
-        (ended.map(|(_, subscription)| subscription).collect(), self.events.remove(&client.into()))
+        ended.map(|(_, subscription)| subscription).collect()
     }
 }
 

@@ -286,7 +286,7 @@ impl NatsClient {
     /// the host stops: for a `main` that has set everything up.
     pub fn run(&self) -> Result<(), Error> {
         loop {
-            while dispatch::take()?.is_some() {}
+            while dispatch::take(usize::MAX)?.is_some() {}
             match self.status() {
                 Ok(ConnectionStatus::Closed) | Err(Error::UnknownClient(_)) => return Ok(()),
                 outcome => outcome?,
@@ -312,5 +312,6 @@ impl NatsClient {
     /// Ends the connection now. What has come and was not handled is dropped.
     pub fn close(&self) {
         client::close(self.id);
+        drop(callbacks::with(|callbacks| callbacks.remove_subscriptions(self.id)));
     }
 }

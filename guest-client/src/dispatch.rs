@@ -1,8 +1,9 @@
 //! Deliveries and the callbacks they run: taken from the inbox, by a host's call
 //! or by the program's own loop, or handed over one by one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bindings::simple_nats::client::packed_inbox::{self, PackedDelivery};
@@ -29,11 +30,13 @@ pub fn run() -> Result<(), Error> {
 ///
 /// Once the host is stopping and everything is handled: [`Error::Cancelled`].
 pub fn wait(count: usize, timeout: impl Into<Option<Duration>>) -> Result<usize, Error> {
-    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let timeout = timeout.into();
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut handled = 0;
     while handled < count {
-        match take()? {
-            Some(counts) => handled += usize::from(counts),
+        let most = if timeout == Some(Duration::ZERO) { 1 } else { count - handled };
+        match take(most)? {
+            Some(counted) => handled += counted,
             None => match wait_for_delivery(deadline) {
                 Ok(true) => continue,
                 Err(error) if handled == 0 => return Err(error),
@@ -54,44 +57,86 @@ pub(crate) fn wait_for_delivery(deadline: Option<Instant>) -> Result<bool, Error
     Ok(packed_inbox::wait(left.map(millis))?)
 }
 
-/// Handles one delivery, if one is there, and answers whether it was a message
-/// or an answer.
-pub(crate) fn take() -> Result<Option<bool>, Error> {
+/// Handles one delivery, or messages that come together, `most` at the most, if
+/// there are any. Answers how many messages and answers it were.
+pub(crate) fn take(most: usize) -> Result<Option<usize>, Error> {
     if IN_CALLBACK.get() {
         return Err(Error::InCallback);
     }
-    Ok(packed_inbox::take().map(handle))
+    Ok(take_some(most))
 }
 
 /// Handles all deliveries that are there.
 pub(crate) fn take_all() {
-    while let Some(delivery) = packed_inbox::take() {
-        handle(delivery);
-    }
+    while take_some(usize::MAX).is_some() {}
 }
 
-fn handle(delivery: PackedDelivery) -> bool {
+fn take_some(most: usize) -> Option<usize> {
+    reset_position();
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    packed_inbox::take(most).map(handle)
+}
+
+fn handle(delivery: PackedDelivery) -> usize {
     match delivery {
+        PackedDelivery::Messages(memory) => return handle_together(memory),
         PackedDelivery::Message(packed) => {
             if let Err(reason) = on_message(Message::new(packed)) {
                 packed_inbox::fail(&reason);
             }
-            true
         }
         PackedDelivery::Reply(reply) => {
             let answer = reply.answer.map(|packed| packed.map(Message::new));
             on_reply(reply.id, answer.map_err(Error::from), reply.last);
-            true
         }
         PackedDelivery::Event((client, event)) => {
             on_event(client, event.into());
-            false
+            return 0;
         }
         PackedDelivery::Timer(id) => {
             on_timer(id);
-            false
+            return 0;
         }
     }
+    1
+}
+
+fn handle_together(memory: Vec<u8>) -> usize {
+    let memory = Arc::new(memory);
+    let (mut count, mut at, mut keeps) = (0, 0, false);
+    while let Some(message) = Message::next_of(&memory, &mut at) {
+        count += 1;
+        set_position(count);
+        // A message that is kept keeps all of the memory, so let the others of an
+        // author who keeps some have their own.
+        let message = if keeps { message.detached() } else { message };
+        if let Err(reason) = on_message(message) {
+            packed_inbox::fail(&reason);
+        }
+        keeps = keeps || Arc::strong_count(&memory) > 1;
+    }
+    count as usize
+}
+
+thread_local! {
+    /// How many of the messages taken together were begun, in little-endian order.
+    /// The host looks for it where this lies, which must not change.
+    static POSITION: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn reset_position() {
+    POSITION.with_borrow_mut(|position| {
+        if position.is_empty() {
+            position.extend_from_slice(&[0; size_of::<u32>()]);
+            packed_inbox::expose_position(position);
+        } else {
+            position.fill(0);
+        }
+    });
+}
+
+fn set_position(count: u32) {
+    POSITION.with_borrow_mut(|position| position.copy_from_slice(&count.to_le_bytes()));
 }
 
 pub(crate) fn on_message(message: Message) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! taken apart before it is asked for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::bindings::simple_nats::client::packed_inbox::PackedMessage;
 use crate::bindings::simple_nats::client::types;
@@ -21,7 +22,25 @@ use crate::{Error, Headers, NatsClient, PublishOptions, Sid, Status};
 /// ```
 #[derive(Clone)]
 pub struct Message {
-    packed: PackedMessage,
+    /// What it lies in, with others perhaps.
+    memory: Arc<Vec<u8>>,
+    start: usize,
+    end: usize,
+    client: u32,
+    sid: u64,
+    parts: Parts,
+}
+
+/// Where the parts of a message lie, counted from its first byte, where the
+/// subject begins. The payload goes on to the end.
+#[derive(Clone, Copy)]
+struct Parts {
+    subject_length: u32,
+    reply_to_offset: u32,
+    reply_to_length: u32,
+    headers_offset: u32,
+    headers_length: u32,
+    payload_offset: u32,
 }
 
 impl Message {
@@ -29,19 +48,19 @@ impl Message {
     /// bytes that are not UTF-8, what comes before them.
     #[must_use]
     pub fn subject(&self) -> &str {
-        text(self.part(0, self.packed.subject_length))
+        text(self.part(0, self.parts.subject_length))
     }
 
     /// The content.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.packed.data.get(self.packed.payload_offset as usize..).unwrap_or_default()
+        self.bytes().get(self.parts.payload_offset as usize..).unwrap_or_default()
     }
 
     /// Where an answer is expected, if one is.
     #[must_use]
     pub fn reply_to(&self) -> Option<&str> {
-        let reply_to = self.part(self.packed.reply_to_offset, self.packed.reply_to_length);
+        let reply_to = self.part(self.parts.reply_to_offset, self.parts.reply_to_length);
         (!reply_to.is_empty()).then(|| text(reply_to))
     }
 
@@ -67,13 +86,13 @@ impl Message {
     /// The subscription it was delivered for; 0 for an answer to a request.
     #[must_use]
     pub fn sid(&self) -> Sid {
-        Sid(self.packed.sid)
+        Sid(self.sid)
     }
 
     /// The connection it came through.
     #[must_use]
     pub fn client(&self) -> NatsClient {
-        NatsClient::from_id(self.packed.client)
+        NatsClient::from_id(self.client)
     }
 
     /// Publishes to the message's reply-to.
@@ -100,7 +119,45 @@ impl Message {
     }
 
     pub(crate) fn new(packed: PackedMessage) -> Self {
-        Self { packed }
+        let PackedMessage { client, sid, data, .. } = packed;
+        let parts = Parts {
+            subject_length: packed.subject_length,
+            reply_to_offset: packed.reply_to_offset,
+            reply_to_length: packed.reply_to_length,
+            headers_offset: packed.headers_offset,
+            headers_length: packed.headers_length,
+            payload_offset: packed.payload_offset,
+        };
+        Self { start: 0, end: data.len(), memory: Arc::new(data), client, sid, parts }
+    }
+
+    /// The message that begins at `at` in several that came together; moves `at`
+    /// to the next one.
+    pub(crate) fn next_of(memory: &Arc<Vec<u8>>, at: &mut usize) -> Option<Self> {
+        let (head, _) = memory.get(*at..)?.split_first_chunk::<HEAD_BYTES>()?;
+        let start = *at + HEAD_BYTES;
+        let end = start.checked_add(number(head, 4) as usize)?;
+        *at = end;
+        let parts = Parts {
+            subject_length: number(head, 16),
+            reply_to_offset: number(head, 20),
+            reply_to_length: number(head, 24),
+            headers_offset: number(head, 28),
+            headers_length: number(head, 32),
+            payload_offset: number(head, 36),
+        };
+        let sid = u64::from(number(head, 8)) | u64::from(number(head, 12)) << 32;
+        Some(Self { memory: Arc::clone(memory), start, end, client: number(head, 0), sid, parts })
+    }
+
+    /// The same in memory of its own.
+    pub(crate) fn detached(self) -> Self {
+        let memory = Arc::new(self.bytes().to_vec());
+        Self { start: 0, end: memory.len(), memory, ..self }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.memory.get(self.start..self.end).unwrap_or_default()
     }
 
     fn expected_reply_to(&self) -> Result<&str, Error> {
@@ -108,11 +165,11 @@ impl Message {
     }
 
     fn header_block(&self) -> HeaderBlock<'_> {
-        HeaderBlock(self.part(self.packed.headers_offset, self.packed.headers_length))
+        HeaderBlock(self.part(self.parts.headers_offset, self.parts.headers_length))
     }
 
     fn part(&self, offset: u32, length: u32) -> &[u8] {
-        let rest = self.packed.data.get(offset as usize..);
+        let rest = self.bytes().get(offset as usize..);
         rest.and_then(|rest| rest.get(..length as usize)).unwrap_or_default()
     }
 }
@@ -153,6 +210,15 @@ impl fmt::Debug for Message {
             .field("payload_bytes", &self.payload().len())
             .finish()
     }
+}
+
+/// What goes before each of several messages that come together.
+const HEAD_BYTES: usize = 40;
+
+/// A number of four bytes in it.
+fn number(head: &[u8; HEAD_BYTES], offset: usize) -> u32 {
+    let bytes = head.get(offset..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -223,6 +289,29 @@ mod tests {
         });
         assert_eq!((message.subject(), message.payload()), ("", &b""[..]));
         assert_eq!(message.reply_to(), None);
+    }
+
+    #[test]
+    fn messages_that_came_together_are_read_one_by_one() {
+        let mut memory = Vec::new();
+        for (sid, data) in [(7_u64, &b"a.b r x"[..]), (u64::MAX, b"c.d r ")] {
+            let numbers = [3, 4, 1, 6, 0, 6];
+            memory.extend_from_slice(&5_u32.to_le_bytes());
+            memory.extend_from_slice(&length(data).to_le_bytes());
+            memory.extend_from_slice(&sid.to_le_bytes());
+            memory.extend(numbers.into_iter().flat_map(u32::to_le_bytes));
+            memory.extend_from_slice(data);
+        }
+        memory.extend_from_slice(b"less than a head");
+        let (memory, mut at) = (Arc::new(memory), 0);
+        let first = Message::next_of(&memory, &mut at).unwrap().detached();
+        let second = Message::next_of(&memory, &mut at).unwrap();
+        assert!(Message::next_of(&memory, &mut at).is_none());
+        assert_eq!((first.subject(), first.payload(), first.sid()), ("a.b", &b"x"[..], Sid(7)));
+        assert_eq!((second.subject(), second.payload()), ("c.d", &b""[..]));
+        assert_eq!((second.sid(), second.reply_to()), (Sid(u64::MAX), Some("r")));
+        assert_eq!(first.client(), NatsClient::from_id(5));
+        assert_eq!(Arc::strong_count(&memory), 2);
     }
 
     #[test]

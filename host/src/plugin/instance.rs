@@ -9,6 +9,7 @@ use wasmtime::{Store, UpdateDeadline};
 use super::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
 use super::bindings::Guest;
 use super::error::{GuestError, cut};
+use super::group::look;
 use super::imports;
 use super::loaded::Loaded;
 use super::mailbox::{Delivery, Mailbox, Wait};
@@ -115,7 +116,7 @@ impl Instance {
                 self.store.set_epoch_deadline(1);
                 let call = batch.call_async(&mut self.store, ());
                 finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
-                self.store.data_mut().in_hand = None;
+                self.store.data_mut().finish();
             } else {
                 self.push().await?;
             }
@@ -172,7 +173,7 @@ impl Instance {
                 finish("on-timer", progress, limit, call).await?;
             }
         }
-        store.data_mut().in_hand = None;
+        store.data_mut().finish();
         Ok(())
     }
 
@@ -187,6 +188,7 @@ impl Instance {
     /// Ends an instance that has failed: whoever waits for an answer to the
     /// message in hand is told.
     pub(super) fn fail(mut self, error: &GuestError) -> Inheritance {
+        look(&self.store);
         let state = self.store.data_mut();
         state.answer_error(&error.summary());
         state.answer_error_to_all(&error.summary());
@@ -226,7 +228,8 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
     // A payload of one byte too many is refused with an error and does not trap.
     store.set_hostcall_fuel(limits.max_payload_bytes.saturating_add(HOSTCALL_SLACK_BYTES));
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |store| {
+        look(&store);
         let stand = progress.tick();
         match cpu_time {
             Some(limit) if stand.cpu_time >= limit => Err(wasmtime::Error::msg(format!(

@@ -18,6 +18,7 @@ use crate::connection::{Answer, Backlog, ConnectionEvent, Reception};
 use crate::protocol::Message;
 
 /// A message for a subscription of the instance.
+#[derive(Clone)]
 pub(super) struct Incoming {
     pub(super) client: u32,
     pub(super) sid: u64,
@@ -319,6 +320,51 @@ impl Mailbox {
         Some(delivery)
     }
 
+    /// Takes messages, so many and of so many bytes at the most, though one of any
+    /// size; none if something else comes first.
+    pub(super) fn take_messages(&self, most: usize, most_bytes: usize) -> Vec<Incoming> {
+        let mut inner = self.inner.lock();
+        if !inner.urgent.is_empty() {
+            return Vec::new();
+        }
+        let mut messages = Vec::with_capacity(most.min(inner.ordered.len()));
+        let mut bytes = 0;
+        while messages.len() < most {
+            match inner.ordered.pop_front() {
+                Some(Delivery::Message(incoming)) => {
+                    let size = incoming.message.size();
+                    if bytes + size > most_bytes && !messages.is_empty() {
+                        inner.ordered.push_front(Delivery::Message(incoming));
+                        break;
+                    }
+                    bytes += size;
+                    inner.forget(incoming.sid, size);
+                    messages.push(incoming);
+                }
+                Some(other) => {
+                    inner.ordered.push_front(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.waiting.store(inner.total.messages, Ordering::Relaxed);
+        messages
+    }
+
+    /// Puts messages back that were taken and not handled.
+    pub(super) fn put_back(&self, messages: Vec<Incoming>) {
+        let mut inner = self.inner.lock();
+        for incoming in messages.into_iter().rev() {
+            let size = incoming.message.size();
+            inner.total = inner.total.with(size);
+            let load = inner.loads.entry(incoming.sid).or_default();
+            *load = load.with(size);
+            inner.ordered.push_front(Delivery::Message(incoming));
+        }
+        self.waiting.store(inner.total.messages, Ordering::Relaxed);
+    }
+
     /// Waits until there is something to take. Due timers count.
     pub(super) async fn wait(&self, timeout: Option<Duration>) -> Wait {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -582,6 +628,31 @@ mod tests {
         assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
         assert!(matches!(mailbox.take(), Some(Delivery::Message(_))));
         assert!(mailbox.take().is_none());
+    }
+
+    #[test]
+    fn messages_are_taken_together_up_to_what_comes_before_others() {
+        let mailbox = Mailbox::new(MailboxLimits::default());
+        for sid in 1..=4 {
+            mailbox.push(incoming(sid, b"xyz"));
+        }
+        mailbox.push_event_in_order(1, Event::Drained);
+        mailbox.push(incoming(5, b""));
+        mailbox.push_urgent(Delivery::Timer(7));
+        assert!(mailbox.take_messages(9, 999).is_empty());
+        assert!(matches!(mailbox.take(), Some(Delivery::Timer(7))));
+
+        let sids = |messages: &[Incoming]| messages.iter().map(|one| one.sid).collect::<Vec<_>>();
+        let taken = mailbox.take_messages(9, 10);
+        assert_eq!(sids(&taken), [1, 2]);
+        mailbox.put_back(taken);
+        assert_eq!(mailbox.pending(), Load { messages: 5, bytes: 17 });
+        assert_eq!(sids(&mailbox.take_messages(1, 0)), [1]);
+        assert_eq!(sids(&mailbox.take_messages(9, 999)), [2, 3, 4]);
+        assert!(mailbox.take_messages(9, 999).is_empty());
+        assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
+        assert_eq!(sids(&mailbox.take_messages(9, 999)), [5]);
+        assert_eq!(mailbox.pending(), Load::default());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod cpu_time;
 mod engine;
 mod error;
 mod event;
+mod group;
 mod handle;
 mod host;
 mod imports;

@@ -12,8 +12,9 @@ use super::adapters;
 use super::bindings::types::Error;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
 use super::event::PluginEvent;
+use super::group::{self, Group};
 use super::limiter::Limiter;
-use super::mailbox::{Delivery, Event, Mailbox};
+use super::mailbox::{Delivery, Event, Incoming, Mailbox};
 use super::progress::Progress;
 use super::rate::Meter;
 use super::replies::AwaitedReplies;
@@ -98,8 +99,10 @@ pub(super) struct State {
     pub(super) orphans: Vec<Arc<Subscription>>,
     pub(super) requests: Requests,
     pub(super) ids: Ids,
-    /// The message being handled, if somebody waits for an answer to it.
+    /// The message being handled, if it was taken alone and somebody waits for an
+    /// answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
+    pub(super) group: Group,
     /// Those who asked for an answer before.
     pub(super) awaited: AwaitedReplies,
     /// The policy does not allow every answer anyway.
@@ -140,6 +143,7 @@ impl State {
             requests: Requests::default(),
             ids: inheritance.ids,
             in_hand: None,
+            group: Group::new(),
             awaited: AwaitedReplies::new(),
             remembers_askers,
             foreign,
@@ -166,10 +170,36 @@ impl State {
         self.connections.get(&id).map(|connected| &connected.client)
     }
 
+    /// What was taken is handled.
+    pub(super) fn finish(&mut self) {
+        self.in_hand = None;
+        self.group.finish();
+    }
+
+    /// Takes messages together, if those are what comes next and the guest tells
+    /// which one it has in hand. What was taken before is handled with this.
+    pub(super) fn take_group(&mut self, most: usize) -> Option<Arc<Vec<Incoming>>> {
+        if most < 2 {
+            return None;
+        }
+        let size = self.group.next_size()?;
+        let messages = self.mailbox.take_messages(size.min(most), group::MAX_BYTES);
+        if messages.is_empty() {
+            self.group.pause();
+            return None;
+        }
+        self.in_hand = None;
+        self.progress.advance();
+        for reply_to in messages.iter().filter_map(|incoming| incoming.message.reply_to()) {
+            self.awaited.remember(reply_to);
+        }
+        Some(self.group.begin(messages))
+    }
+
     /// Takes the next delivery: the one before is handled with this.
     pub(super) fn take(&mut self) -> Option<Delivery> {
         loop {
-            self.in_hand = None;
+            self.finish();
             let delivery = self.mailbox.take()?;
             self.progress.advance();
             match &delivery {
@@ -201,6 +231,12 @@ impl State {
         }
     }
 
+    /// Where the message in hand is to be answered.
+    pub(super) fn reply_in_hand(&self) -> Option<&[u8]> {
+        let alone = self.in_hand.as_ref().map(|(_, message)| message);
+        alone.or_else(|| Some(&self.group.in_hand()?.message))?.reply_to()
+    }
+
     /// Everything delivered was handled: what is left is to see everything
     /// published to the server, and to say so.
     fn finish_drain(&self, id: u32) {
@@ -217,7 +253,11 @@ impl State {
 
     /// The handler of the message in hand failed: tells its requester.
     pub(super) fn answer_error(&mut self, reason: &str) {
-        if let Some((client, message)) = self.in_hand.take() {
+        let alone = self.in_hand.take();
+        let failed = alone.or_else(|| {
+            self.group.take_failed().map(|incoming| (incoming.client, incoming.message))
+        });
+        if let Some((client, message)) = failed {
             self.answer_error_to(client, &message, reason);
         }
     }
@@ -254,6 +294,10 @@ impl State {
                 client.cancel_request(request.id);
             }
         }
+        let mut rest = self.group.rest().to_vec();
+        rest.retain(|incoming| self.subscriptions.contains_key(&incoming.sid));
+        self.mailbox.put_back(rest);
+        self.group.finish();
         self.mailbox.forget_instance();
         let mut subscriptions: Vec<_> =
             std::mem::take(&mut self.subscriptions).into_values().collect();

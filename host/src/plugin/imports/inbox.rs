@@ -24,7 +24,7 @@ impl Host for State {
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         loop {
             // Handled with this call, also if nothing comes.
-            self.in_hand = None;
+            self.finish();
             match self.mailbox.wait(timeout).await {
                 Wait::Ready => {
                     if let Some(delivery) = self.take() {

@@ -5,6 +5,7 @@ mod client;
 mod convert;
 mod headers;
 mod inbox;
+mod packed_group;
 mod packed_inbox;
 mod packed_message;
 mod publisher;

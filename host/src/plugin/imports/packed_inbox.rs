@@ -1,13 +1,15 @@
-//! `simple-nats:client/packed-inbox`, written by hand: a message crosses into
-//! the guest in one piece and with one copy.
+//! `simple-nats:client/packed-inbox`, written by hand: messages cross into
+//! the guest in one piece and with one copy, alone or many together.
 
 use std::time::Duration;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentType, Linker, Lower};
+use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
+use super::packed_group::PackedGroup;
 use super::packed_message::PackedMessage;
 use crate::plugin::bindings::types::{Error, Event};
+use crate::plugin::group::look;
 use crate::plugin::mailbox::{Delivery, Wait};
 use crate::plugin::state::State;
 
@@ -24,6 +26,8 @@ struct PackedReply {
 enum PackedDelivery {
     #[component(name = "message")]
     Message(PackedMessage),
+    #[component(name = "messages")]
+    Messages(PackedGroup),
     #[component(name = "reply")]
     Reply(PackedReply),
     #[component(name = "event")]
@@ -34,10 +38,23 @@ enum PackedDelivery {
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("simple-nats:client/packed-inbox@0.1.0")?;
-    instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (): ()| {
-        Ok((store.data_mut().take().map(pack_delivery),))
+    instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
+        let state = store.data_mut();
+        let delivery = match state.take_group(most as usize) {
+            Some(group) => Some(PackedDelivery::Messages(PackedGroup(group))),
+            None => state.take().map(pack_delivery),
+        };
+        Ok((delivery,))
     })?;
+    instance.func_wrap(
+        "expose-position",
+        |mut store: StoreContextMut<'_, State>, (place,): (WasmList<u8>,)| {
+            store.data_mut().group.expose(place);
+            Ok(())
+        },
+    )?;
     instance.func_wrap("fail", |mut store: StoreContextMut<'_, State>, (reason,): (String,)| {
+        look(&store);
         store.data_mut().handler_failed(&reason);
         Ok(())
     })?;
@@ -46,7 +63,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, State>, (timeout_ms,): (Option<u32>,)| {
             Box::new(async move {
                 let state = store.data_mut();
-                state.in_hand = None;
+                state.finish();
                 let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
                 let outcome = match state.mailbox.wait(timeout).await {
                     Wait::Ready => Ok(true),

@@ -31,26 +31,39 @@ impl PackedMessage {
 
     /// The record as it lies in memory, with the data at `pointer`.
     fn record(&self, pointer: u32, length: u32) -> [u8; RECORD_BYTES] {
-        let parts = &self.parts;
         let mut record = [0; RECORD_BYTES];
-        let mut place = |offset: usize, bytes: &[u8]| {
-            if let Some(field) = record.get_mut(offset..offset + bytes.len()) {
-                field.copy_from_slice(bytes);
-            }
-        };
-        place(0, &self.client.to_le_bytes());
-        place(8, &self.sid.to_le_bytes());
-        place(16, &parts.subject_end.to_le_bytes());
-        place(20, &parts.reply_start.to_le_bytes());
-        place(24, &parts.reply_end.saturating_sub(parts.reply_start).to_le_bytes());
-        place(28, &parts.headers_start.to_le_bytes());
-        place(32, &parts.payload_start.saturating_sub(parts.headers_start).to_le_bytes());
-        place(36, &parts.payload_start.to_le_bytes());
-        place(40, &pointer.to_le_bytes());
-        place(44, &length.to_le_bytes());
+        place(&mut record, 0, &head(self.client, self.sid, &self.parts, 0));
+        place(&mut record, HEAD_BYTES, &pointer.to_le_bytes());
+        place(&mut record, HEAD_BYTES + 4, &length.to_le_bytes());
         record
     }
 }
+
+/// What goes before the data: in a record, and in messages that cross together.
+/// In a record the place of the length is padding, and has no meaning.
+pub(super) fn head(client: u32, sid: u64, parts: &Parts, length: u32) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    place(&mut head, 0, &client.to_le_bytes());
+    place(&mut head, 4, &length.to_le_bytes());
+    place(&mut head, 8, &sid.to_le_bytes());
+    place(&mut head, 16, &parts.subject_end.to_le_bytes());
+    place(&mut head, 20, &parts.reply_start.to_le_bytes());
+    place(&mut head, 24, &parts.reply_end.saturating_sub(parts.reply_start).to_le_bytes());
+    place(&mut head, 28, &parts.headers_start.to_le_bytes());
+    place(&mut head, 32, &parts.payload_start.saturating_sub(parts.headers_start).to_le_bytes());
+    place(&mut head, 36, &parts.payload_start.to_le_bytes());
+    head
+}
+
+#[inline]
+fn place(target: &mut [u8], offset: usize, bytes: &[u8]) {
+    if let Some(field) = target.get_mut(offset..offset + bytes.len()) {
+        field.copy_from_slice(bytes);
+    }
+}
+
+/// The size of [`head`].
+pub(super) const HEAD_BYTES: usize = 40;
 
 /// The size of the record. The canonical ABI lays fields out in their order, each
 /// aligned to its size; the fields are those of [`Shape`].

@@ -10,6 +10,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use super::headers::HeaderWriter;
 use crate::connection::Client;
 use crate::plugin::bindings::types::Error;
+use crate::plugin::group::look;
 use crate::plugin::state::State;
 use crate::policy::{Denied, Policy};
 use crate::protocol::{Headers, SessionError, Subject};
@@ -94,6 +95,7 @@ fn publish(
     let subject = subject.to_str(store)?;
     let reply_to = reply_to.map(|reply_to| reply_to.to_str(store)).transpose()?;
     let payload = payload.as_le_slice(store);
+    look(store);
     let state = store.data();
     let id = client;
     let Some(client) = state.client(id) else {
@@ -238,10 +240,7 @@ impl State {
     /// Answering a message needs no permission of its own, now or later, on the
     /// connection that it came by: another server's word counts for nothing.
     fn is_awaited(&self, client: u32, subject: &str) -> bool {
-        let is_in_hand = self.in_hand.as_ref().is_some_and(|(by, message)| {
-            *by == client && message.reply_to() == Some(subject.as_bytes())
-        });
-        (is_in_hand || self.awaited.contains(client, subject))
+        (self.is_reply_in_hand(client, subject) || self.awaited.contains(client, subject))
             && self.settings().policy.may_answer(subject)
     }
 
