@@ -73,13 +73,15 @@ pub(crate) fn take_all() {
 
 fn take_some(most: usize) -> Option<usize> {
     reset_position();
-    let most = u32::try_from(most).unwrap_or(u32::MAX);
-    packed_inbox::take(most).map(handle)
+    let messages = packed_inbox::take_messages(u32::try_from(most).unwrap_or(u32::MAX));
+    match messages.is_empty() {
+        true => packed_inbox::take().map(handle),
+        false => Some(handle_together(messages)),
+    }
 }
 
 fn handle(delivery: PackedDelivery) -> usize {
     match delivery {
-        PackedDelivery::Messages(memory) => return handle_together(memory),
         PackedDelivery::Message(packed) => {
             if let Err(reason) = on_message(Message::new(packed)) {
                 packed_inbox::fail(&reason);

@@ -56,16 +56,18 @@ impl Group {
         self.place = Some(place);
     }
 
-    /// How many messages to take together; none if the guest does not count.
-    pub(super) fn next_size(&mut self) -> Option<usize> {
-        self.place.as_ref()?;
+    /// How many messages to take together; 0 if the guest does not count.
+    pub(super) fn next_size(&mut self) -> usize {
+        if self.place.is_none() {
+            return 0;
+        }
         let now = Instant::now();
         if let Some(since) = self.since.replace(now) {
             let was_long = now.saturating_duration_since(since) > LONG;
             self.size = if was_long { self.size / 2 } else { self.size * 2 };
             self.size = self.size.clamp(1, MAX_MESSAGES);
         }
-        Some(self.size)
+        self.size
     }
 
     /// Nothing waits: what follows is no sign of how long messages take.

@@ -176,24 +176,22 @@ impl State {
         self.group.finish();
     }
 
-    /// Takes messages together, if those are what comes next and the guest tells
-    /// which one it has in hand. What was taken before is handled with this.
-    pub(super) fn take_group(&mut self, most: usize) -> Option<Arc<Vec<Incoming>>> {
-        if most < 2 {
-            return None;
-        }
-        let size = self.group.next_size()?;
-        let messages = self.mailbox.take_messages(size.min(most), group::MAX_BYTES);
+    /// Takes messages together; none if something else comes next, or the guest
+    /// does not tell which one it has in hand. What was taken before is handled
+    /// with this.
+    pub(super) fn take_group(&mut self, most: usize) -> Arc<Vec<Incoming>> {
+        self.finish();
+        let size = self.group.next_size().min(most);
+        let messages = self.mailbox.take_messages(size, group::MAX_BYTES);
         if messages.is_empty() {
             self.group.pause();
-            return None;
+            return Arc::default();
         }
-        self.in_hand = None;
         self.progress.advance();
         for reply_to in messages.iter().filter_map(|incoming| incoming.message.reply_to()) {
             self.awaited.remember(reply_to);
         }
-        Some(self.group.begin(messages))
+        self.group.begin(messages)
     }
 
     /// Takes the next delivery: the one before is handled with this.

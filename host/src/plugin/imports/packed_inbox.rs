@@ -26,8 +26,6 @@ struct PackedReply {
 enum PackedDelivery {
     #[component(name = "message")]
     Message(PackedMessage),
-    #[component(name = "messages")]
-    Messages(PackedGroup),
     #[component(name = "reply")]
     Reply(PackedReply),
     #[component(name = "event")]
@@ -38,14 +36,15 @@ enum PackedDelivery {
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("simple-nats:client/packed-inbox@0.1.0")?;
-    instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
-        let state = store.data_mut();
-        let delivery = match state.take_group(most as usize) {
-            Some(group) => Some(PackedDelivery::Messages(PackedGroup(group))),
-            None => state.take().map(pack_delivery),
-        };
-        Ok((delivery,))
+    instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (): ()| {
+        Ok((store.data_mut().take().map(pack_delivery),))
     })?;
+    instance.func_wrap(
+        "take-messages",
+        |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
+            Ok((PackedGroup(store.data_mut().take_group(most as usize)),))
+        },
+    )?;
     instance.func_wrap(
         "expose-position",
         |mut store: StoreContextMut<'_, State>, (place,): (WasmList<u8>,)| {
