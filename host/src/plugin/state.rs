@@ -188,8 +188,12 @@ impl State {
             return Arc::default();
         }
         self.progress.advance();
-        for reply_to in messages.iter().filter_map(|incoming| incoming.message.reply_to()) {
-            self.awaited.remember(reply_to);
+        if self.remembers_askers {
+            for incoming in &messages {
+                if let Some(reply_to) = incoming.message.reply_to() {
+                    self.awaited.remember(incoming.client, reply_to);
+                }
+            }
         }
         self.group.begin(messages)
     }
@@ -229,10 +233,14 @@ impl State {
         }
     }
 
-    /// Where the message in hand is to be answered.
-    pub(super) fn reply_in_hand(&self) -> Option<&[u8]> {
-        let alone = self.in_hand.as_ref().map(|(_, message)| message);
-        alone.or_else(|| Some(&self.group.in_hand()?.message))?.reply_to()
+    /// Whether the message in hand came by this connection and is to be answered
+    /// there.
+    pub(super) fn is_reply_in_hand(&self, client: u32, subject: &str) -> bool {
+        let alone = self.in_hand.as_ref().map(|(by, message)| (*by, message));
+        let in_hand = || self.group.in_hand().map(|incoming| (incoming.client, &incoming.message));
+        alone.or_else(in_hand).is_some_and(|(by, message)| {
+            by == client && message.reply_to() == Some(subject.as_bytes())
+        })
     }
 
     /// Everything delivered was handled: what is left is to see everything
