@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn messages_that_came_together_are_read_one_by_one() {
         let mut memory = Vec::new();
-        for (sid, data) in [(7_u64, &b"a.b r x"[..]), (u64::MAX, b"c.d r ")] {
+        for (sid, data) in [(7_u64, &b"a.b r x"[..]), (u64::MAX, &b"c.d r "[..])] {
             let numbers = [3, 4, 1, 6, 0, 6];
             memory.extend_from_slice(&5_u32.to_le_bytes());
             memory.extend_from_slice(&length(data).to_le_bytes());
