@@ -40,6 +40,9 @@ pub enum Login {
     Token(String),
 }
 
+/// What an error shows of an address, which may come from a guest.
+const MAX_SHOWN_CHARS: usize = 200;
+
 /// An address that can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
@@ -116,7 +119,10 @@ impl FromStr for ServerAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let fail = |reason| Err(AddressError { address: without_login(text), reason });
+        let fail = |reason| {
+            let address = without_login(text).chars().take(MAX_SHOWN_CHARS).collect();
+            Err(AddressError { address, reason })
+        };
         let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
         let (tls, websocket, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "nats" => (false, false, DEFAULT_PORT),

@@ -85,3 +85,11 @@ pub enum ConnectionEvent {
     /// Any other error that the server reported.
     ServerError(ServerError),
 }
+
+impl ConnectionEvent {
+    /// Whether the server refused something: what a client can have as often as it
+    /// likes.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::PublishRefused { .. } | Self::ServerError(_))
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::mailbox::{Event, Mailbox};
+use super::reporter::{Lines, Verdict};
 use super::settings::ClientName;
 use super::shared_connection::SharedConnection;
 use crate::connection::{
@@ -114,8 +115,12 @@ impl Connections {
             return Ok(connected);
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let events =
-            Arc::new(Events { id, plugin: plugin.to_owned(), mailboxes: Mutex::default() });
+        let events = Arc::new(Events {
+            id,
+            plugin: plugin.to_owned(),
+            mailboxes: Mutex::default(),
+            refusals: Mutex::default(),
+        });
         let client = open(Arc::clone(&events)).await;
         self.last_failed.store(client.is_err(), Ordering::Relaxed);
         let client = client?;
@@ -171,6 +176,8 @@ struct Events {
     id: u32,
     plugin: String,
     mailboxes: Mutex<Vec<Weak<Mailbox>>>,
+    /// What the server refuses, which a guest can have as often as it likes.
+    refusals: Mutex<Lines>,
 }
 
 impl Listener for Events {
@@ -193,6 +200,15 @@ impl Events {
 
     fn log(&self, event: &ConnectionEvent) {
         let plugin = self.plugin.as_str();
+        if event.is_refusal() {
+            match self.refusals.lock().take(Instant::now()) {
+                Verdict::Log { silenced: 0 } => {}
+                Verdict::Log { silenced } => {
+                    tracing::warn!(plugin, silenced, "more errors of the server were not logged");
+                }
+                Verdict::Silence => return,
+            }
+        }
         match event {
             ConnectionEvent::Disconnected(reason) => {
                 tracing::warn!(plugin, reason, "disconnected, reconnecting");

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::adapters::Foreign;
 use super::component::VERSION;
+use super::text;
 
 /// A component that can't be loaded.
 #[derive(Debug, Error)]
@@ -229,7 +230,7 @@ impl GuestError {
 fn reason(trap: &wasmtime::Error) -> String {
     match trap.downcast_ref::<wasmtime::Trap>() {
         Some(trap) => trap.to_string(),
-        None => trap.root_cause().to_string(),
+        None => text::reason(&trap.root_cause().to_string()),
     }
 }
 
@@ -239,20 +240,12 @@ const MAX_BACKTRACE_LINES: usize = 16;
 /// The guest's calls belong to the reason, the host's own do not.
 fn with_backtrace(trap: &wasmtime::Error) -> String {
     match trap.downcast_ref::<wasmtime::WasmBacktrace>() {
-        Some(backtrace) => cut(format!("{}\n{}", reason(trap), one_screen(&backtrace.to_string()))),
+        Some(backtrace) => {
+            let calls = one_screen(&backtrace.to_string());
+            format!("{}\n  {}", reason(trap), text::backtrace(&calls))
+        }
         None => reason(trap),
     }
-}
-
-/// Texts of a guest, names of its functions among them, may be of any length; in
-/// logs and lists they must not.
-pub(super) fn cut(mut text: String) -> String {
-    const MAX_BYTES: usize = 8 * 1024;
-    if text.len() > MAX_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_BYTES));
-        text.push_str(" …");
-    }
-    text
 }
 
 /// The innermost calls.
@@ -269,13 +262,6 @@ fn one_screen(backtrace: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endless_texts_are_cut_between_characters() {
-        assert_eq!(cut("short".to_owned()), "short");
-        let long = cut("é".repeat(1 << 20));
-        assert!(long.len() < 9 * 1024 && long.ends_with("é …"));
-    }
 
     #[test]
     fn long_backtraces_are_cut_and_say_so() {

@@ -8,14 +8,14 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
 use super::bindings::Guest;
-use super::error::{GuestError, cut};
+use super::error::GuestError;
 use super::group::look;
 use super::imports;
 use super::loaded::Loaded;
 use super::mailbox::{Delivery, Mailbox, Wait};
 use super::progress::Progress;
 use super::state::{Inheritance, Shared, State};
-use super::wasi;
+use super::{text, wasi};
 
 /// An instance that serves.
 pub(super) struct Instance {
@@ -79,7 +79,7 @@ impl Instance {
                 .map_err(trap)?;
             let started =
                 guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
-            started.map_err(|reason| GuestError::Start(cut(reason)))?;
+            started.map_err(|reason| GuestError::Start(text::reason(&reason)))?;
             Ok(Exports::Own { guest, batch })
         };
         let during = "start";

@@ -52,6 +52,10 @@ pub(super) enum Event {
     },
 }
 
+/// What may wait before the messages, if it is told of another refusal by the
+/// server: a guest can have those as often as it likes.
+const MAX_REFUSALS: usize = 1024;
+
 /// How much may wait. Bytes are those of subject, reply-to, headers and payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -253,8 +257,13 @@ impl Mailbox {
         self.signal(was_idle);
     }
 
-    /// Puts an event before the messages that wait.
+    /// Puts an event before the messages that wait. One more refusal by the server
+    /// says nothing new when so many wait.
     pub(super) fn push_event(&self, client: u32, event: Event) {
+        let is_refusal = matches!(&event, Event::Connection(event) if event.is_refusal());
+        if is_refusal && self.inner.lock().urgent.len() >= MAX_REFUSALS {
+            return;
+        }
         self.push_urgent(Delivery::Event { client, event: Box::new(event) });
     }
 
@@ -651,6 +660,18 @@ mod tests {
         assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
         assert_eq!(sids(&mailbox.take_messages(9, 999)), [5]);
         assert_eq!(mailbox.pending(), Load::default());
+    }
+
+    #[test]
+    fn refusals_do_not_pile_up_and_other_events_are_kept() {
+        let mailbox = Mailbox::new(MailboxLimits::default());
+        let refused = || ConnectionEvent::PublishRefused { subject: "a".into(), text: "no".into() };
+        for _ in 0..10_000 {
+            mailbox.push_event(1, Event::Connection(refused()));
+        }
+        mailbox.push_event(1, Event::Connection(ConnectionEvent::LameDuck));
+        let count = std::iter::from_fn(|| mailbox.take()).count();
+        assert_eq!(count, MAX_REFUSALS + 1);
     }
 
     #[test]

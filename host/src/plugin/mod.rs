@@ -42,6 +42,7 @@ mod state;
 mod stdio;
 mod subscriptions;
 mod supervisor;
+mod text;
 mod ticker;
 mod timers;
 mod version;

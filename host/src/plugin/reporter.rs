@@ -122,13 +122,13 @@ impl Reporter {
 
 /// The lines of one kind in the present window.
 #[derive(Debug, Default)]
-struct Lines {
+pub(super) struct Lines {
     begin: Option<Instant>,
     count: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     /// Log it; so many before it, in the window that is over, were not.
     Log {
         silenced: u32,
@@ -137,7 +137,8 @@ enum Verdict {
 }
 
 impl Lines {
-    fn take(&mut self, now: Instant) -> Verdict {
+    /// Whether one more may be logged now.
+    pub(super) fn take(&mut self, now: Instant) -> Verdict {
         let mut silenced = 0;
         let begin = *self.begin.get_or_insert(now);
         if now.saturating_duration_since(begin) >= WINDOW {

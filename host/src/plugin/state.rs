@@ -23,9 +23,13 @@ use super::requests::Requests;
 use super::settings::PluginSettings;
 use super::stdio::LogMeter;
 use super::subscriptions::{Subscription, Subscriptions};
+use super::text;
 use crate::connection::{Client, ConnectionOptions};
 use crate::policy::Denied;
 use crate::protocol::{Headers, Message, Subject};
+
+/// What a requester is told of an error, as the value of a header.
+const MAX_ERROR_CHARS: usize = 512;
 
 /// What all instances of a plugin have in common.
 pub(super) struct Shared {
@@ -283,7 +287,7 @@ impl State {
         }
         let mut headers = Headers::new();
         let pushed = headers
-            .push("Nats-Service-Error", one_line(reason).as_bytes())
+            .push("Nats-Service-Error", text::one_line(reason, MAX_ERROR_CHARS).as_bytes())
             .and_then(|()| headers.push("Nats-Service-Error-Code", b"500"));
         if pushed.is_err() {
             return;
@@ -332,10 +336,4 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
-}
-
-/// A guest's text as a header value: on one line, and not endless.
-fn one_line(text: &str) -> String {
-    const MAX_CHARS: usize = 512;
-    text.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::plugin::bindings::inbox::{Delivery, Host, Reply};
 use crate::plugin::bindings::types::Error;
-use crate::plugin::error::cut;
 use crate::plugin::event::PluginEvent;
 use crate::plugin::mailbox::{self, Wait};
 use crate::plugin::state::State;
+use crate::plugin::text;
 
 impl Host for State {
     async fn next(
@@ -56,7 +56,7 @@ fn for_guest(delivery: mailbox::Delivery) -> Delivery {
 impl State {
     /// A handler answered an error: ordinary traffic, told to who waits for it.
     pub(in crate::plugin) fn handler_failed(&mut self, reason: &str) {
-        self.plugin.report(PluginEvent::CallbackFailed { reason: cut(reason.to_owned()) });
+        self.plugin.report(PluginEvent::CallbackFailed { reason: text::reason(reason) });
         self.answer_error(reason);
     }
 }
