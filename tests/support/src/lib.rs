@@ -17,6 +17,7 @@ mod lines;
 mod process;
 mod proxy;
 mod server;
+mod usage;
 
 pub use accounts::Accounts;
 pub use artifacts::{guest, nats_server_binary};
@@ -30,3 +31,4 @@ pub use process::{Process, Signal};
 pub use proxy::{Mode, Proxy};
 pub use server::{NatsServer, ServerBuilder};
 pub use tempfile::TempDir;
+pub use usage::Usage;
