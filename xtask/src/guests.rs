@@ -47,14 +47,32 @@ fn collect(build: &mut Command, folder: &Path) -> Result<usize> {
     let mut count = 0;
     for line in read(build)?.lines() {
         let message: Value = serde_json::from_str(line).context("parse cargo's messages")?;
-        if let Some((name, component)) = component(&message) {
+        let mut components = assembled(&message)?;
+        components.extend(component(&message));
+        count += components.len();
+        for (name, component) in components {
             let copy = folder.join(name).with_extension("wasm");
             fs::copy(&component, &copy)
                 .with_context(|| format!("copy {} to {}", component.display(), copy.display()))?;
-            count += 1;
         }
     }
     Ok(count)
+}
+
+/// Components that a build script has made, if a message of cargo announces any.
+fn assembled(message: &Value) -> Result<Vec<(String, PathBuf)>> {
+    let mut components = Vec::new();
+    let Some(folder) = message.get("out_dir").and_then(Value::as_str) else {
+        return Ok(components);
+    };
+    for entry in fs::read_dir(folder).with_context(|| format!("read {folder}"))? {
+        let path = entry?.path();
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        if let (Some(name), true) = (name, is_component(&path)) {
+            components.push((name, path));
+        }
+    }
+    Ok(components)
 }
 
 /// The guest's name and file, if a message of cargo announces a component.
@@ -63,6 +81,10 @@ fn component(message: &Value) -> Option<(String, PathBuf)> {
     let name = message.get("target")?.get("name")?.as_str()?;
     let files = message.get("filenames")?.as_array()?;
     let mut files = files.iter().filter_map(|file| file.as_str().map(PathBuf::from));
-    let file = files.find(|file| file.extension().is_some_and(|extension| extension == "wasm"))?;
+    let file = files.find(|file| is_component(file))?;
     Some((name.replace('_', "-"), file))
+}
+
+fn is_component(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm")
 }

@@ -1,0 +1,26 @@
+//! The attack suite: each test lets one hostile component loose and shows what it
+//! got, that the host stood, and that a neighbour was served all the while.
+
+#![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../program/mod.rs"]
+mod program;
+#[path = "../second/mod.rs"]
+mod second;
+
+mod arena;
+mod machine;
+mod neighbour;
+mod sections;
+
+mod contract;
+mod floods;
+mod handles;
+mod loading;
+mod memory;
+mod names;
+mod system;
+mod time;
+mod traps;

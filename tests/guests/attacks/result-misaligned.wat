@@ -1,0 +1,2 @@
+;; Answers a message with a result at an odd address.
+(func (export "on-message") (i32.const 129))

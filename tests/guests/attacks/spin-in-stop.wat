@@ -1,0 +1,3 @@
+;; Never comes back from `stop`.
+(func (export "stop")
+  (loop $again (br $again)))

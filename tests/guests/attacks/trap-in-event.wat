@@ -1,0 +1,2 @@
+;; Traps at its first event, which tells that it is connected.
+(func (export "on-event") unreachable)

@@ -1,0 +1,2 @@
+;; Traps in `start`.
+(func (export "start") unreachable)

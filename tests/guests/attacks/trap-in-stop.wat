@@ -1,0 +1,2 @@
+;; Traps in `stop`.
+(func (export "stop") unreachable)
