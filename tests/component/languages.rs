@@ -21,7 +21,10 @@ const PUBLISH: [&str; 2] = ["--allow-publish", "rpc.sum.done"];
 async fn is_there(name: &str) -> Result<bool> {
     const ONE_COMPILATION: Duration = Duration::from_secs(300);
     let Ok(component) = guest(name) else {
-        println!("{name}: skipped, the tools of its language are missing");
+        #[expect(clippy::print_stdout, reason = "who reads the results is to know")]
+        {
+            println!("{name}: skipped, the tools of its language are missing");
+        }
         return Ok(false);
     };
     let mut inspect = program::command(&["inspect", &component.display().to_string()]);
@@ -40,7 +43,7 @@ async fn adds_and_tells_what_it_cannot_add(name: &str) -> Result<()> {
     let scene = Scene::with(&[name], &SUBSCRIBE).await?;
     let mut done = listen(&scene.client, "rpc.sum.done").await?;
     assert_eq!(ask(&scene, "1 2 3").await?.payload, "6");
-    let refused = scene.host.wait_for_log("the refusal", |line| refusal(line)).await?;
+    let refused = scene.host.wait_for_log("the refusal", refusal).await?;
     assert!(refused.text.contains("rpc.sum.done"), "{}", refused.text);
     scene.host.stop().await?;
 

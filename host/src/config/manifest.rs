@@ -40,7 +40,7 @@ pub enum PlannedConnection {
 
 /// A connection that no other plugin has.
 #[derive(Clone)]
-pub struct OwnConnection(Option<ConnectionPlan>);
+pub struct OwnConnection(Option<Box<ConnectionPlan>>);
 
 impl OwnConnection {
     /// Its options, where `host` are those of the command line.
@@ -212,7 +212,7 @@ impl Planner<'_> {
                     document.problem(&[keys, &["client-name"]].concat(), message);
                 }
                 settings.inbox_prefix = plan.inbox_prefix().map(str::to_owned);
-                PlannedConnection::Own(OwnConnection(Some(plan)))
+                PlannedConnection::Own(OwnConnection(Some(Box::new(plan))))
             }
         }
     }

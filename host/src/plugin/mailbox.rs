@@ -208,8 +208,9 @@ impl Mailbox {
 
     /// A message was handed to the instance.
     #[inline]
-    pub(super) fn count_handled(&self) {
-        self.handled.store(self.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    pub(super) fn count_handled(&self, messages: usize) {
+        let handled = self.handled.load(Ordering::Relaxed) + messages as u64;
+        self.handled.store(handled, Ordering::Relaxed);
     }
 
     pub(super) fn handled(&self) -> u64 {
@@ -363,6 +364,8 @@ impl Mailbox {
 
     /// Puts messages back that were taken and not handled.
     pub(super) fn put_back(&self, messages: Vec<Incoming>) {
+        let handled = self.handled.load(Ordering::Relaxed).saturating_sub(messages.len() as u64);
+        self.handled.store(handled, Ordering::Relaxed);
         let mut inner = self.inner.lock();
         for incoming in messages.into_iter().rev() {
             let size = incoming.message.size();

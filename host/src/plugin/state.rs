@@ -192,6 +192,7 @@ impl State {
             return Arc::default();
         }
         self.progress.advance();
+        self.mailbox.count_handled(messages.len());
         if self.remembers_askers {
             for incoming in &messages {
                 if let Some(reply_to) = incoming.message.reply_to() {
@@ -210,7 +211,7 @@ impl State {
             self.progress.advance();
             match &delivery {
                 Delivery::Message(incoming) => {
-                    self.mailbox.count_handled();
+                    self.mailbox.count_handled(1);
                     if let Some(reply_to) = incoming.message.reply_to() {
                         if self.remembers_askers {
                             self.awaited.remember(incoming.client, reply_to);

@@ -132,7 +132,8 @@ impl Session {
         match self.standing.put_off(end) {
             None => {}
             Some(End::Subscription(sid)) => {
-                if self.subscriptions.remove(sid) {
+                let drained = self.subscriptions.remove(sid);
+                if drained {
                     self.end_subscriptions(vec![sid], &EndReason::Drained);
                 }
             }

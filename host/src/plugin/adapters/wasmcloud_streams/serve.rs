@@ -67,7 +67,7 @@ impl Serving<'_> {
                     is_stopping = wait == Wait::Stopped;
                     // Events are for the log, which has them; nothing else comes.
                     if let Some(Delivery::Message(incoming)) = self.mailbox.take() {
-                        self.mailbox.count_handled();
+                        self.mailbox.count_handled(1);
                         if calls.is_empty() {
                             self.progress.advance();
                         }
