@@ -85,7 +85,9 @@ async fn auto_unsubscribe_takes_five_messages_and_is_told_the_end() -> Result<()
 async fn queue_workers_share_the_jobs_across_hosts() -> Result<()> {
     const COUNT: usize = 3_000;
     let server = NatsServer::start().await?;
-    let args = ["--allow-subscribe", "jobs", "--allow-queue-group", "crew"];
+    let mut args = vec!["--allow-subscribe", "jobs", "--allow-queue-group", "crew"];
+    // A line for each job, at once.
+    args.extend(["--max-log-lines-per-second", "100000"]);
     let hosts = [
         run_until_ready(&server.url(), &["queue-workers"], &args).await?,
         run_until_ready(&server.url(), &["queue-workers"], &args).await?,

@@ -83,6 +83,7 @@ async fn everything_holds_under_random_faults() -> Result<()> {
     );
     println!("requests: {} answered, {} failed", answered.0, answered.1);
     println!("host: {host}");
+    watch.check_order(&of_listener.lock())?;
     ensure!(watch.confirmed.load(Ordering::Relaxed) > 0, "nothing was confirmed");
     ensure!(of_reader.lock().count > 0 && answered.0 > 0, "nothing came through");
     host.check()
@@ -104,6 +105,8 @@ struct Watch {
     kills: AtomicU64,
     /// Clients leave a server, so that messages take two ways at once.
     moving: AtomicBool,
+    /// The next number when the sender saw that it had lost its server.
+    losses: Mutex<Vec<u64>>,
     confirmed: AtomicU64,
     /// Confirmed and not yet looked for: numbers, and the kills before.
     to_verify: Mutex<VecDeque<(u64, u64, u64)>>,
@@ -118,6 +121,17 @@ impl Watch {
     fn kills(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
+
+    /// What went to a server that was lost then may be overtaken by what went to
+    /// the next one; nothing else is.
+    fn check_order(&self, ledger: &Ledger) -> Result<()> {
+        let losses = self.losses.lock();
+        for (number, highest) in &ledger.late {
+            let overtaken = |loss: &u64| number < loss && *loss <= highest + MAX_BATCH;
+            ensure!(losses.iter().any(overtaken), "{number} after {highest}");
+        }
+        Ok(())
+    }
 }
 
 /// Which numbers have come.
@@ -126,6 +140,8 @@ struct Ledger {
     bits: Vec<u64>,
     highest: Option<u64>,
     count: u64,
+    /// What came after a higher one, and that.
+    late: Vec<(u64, u64)>,
 }
 
 impl Ledger {
@@ -135,7 +151,9 @@ impl Ledger {
             self.bits.resize(index + 1, 0);
         }
         ensure!(self.bits[index] & bit == 0, "{number} came twice");
-        ensure!(!in_order || self.highest < Some(number), "{number} after {:?}", self.highest);
+        if let Some(highest) = self.highest.filter(|highest| in_order && *highest > number) {
+            self.late.push((number, highest));
+        }
         self.bits[index] |= bit;
         self.highest = self.highest.max(Some(number));
         self.count += 1;
@@ -148,6 +166,9 @@ impl Ledger {
     }
 }
 
+/// Numbers that are published between two flushes at the most.
+const MAX_BATCH: u64 = 300;
+
 /// Publishes numbers; what it published since the connection was last lost, or a
 /// server killed, is safe once a flush succeeds.
 async fn send(sender: &Native, watch: &Watch) -> Result<u64> {
@@ -156,9 +177,10 @@ async fn send(sender: &Native, watch: &Watch) -> Result<u64> {
     while !watch.is_over() {
         let now = (lost(), watch.kills());
         if now != before {
+            watch.losses.lock().push(next);
             (since, before) = (next, now);
         }
-        for _ in 0..fastrand::u32(1..300) {
+        for _ in 0..fastrand::u64(1..MAX_BATCH) {
             sender.publish("numbers", next.to_string().as_bytes()).await?;
             next += 1;
         }
@@ -168,6 +190,9 @@ async fn send(sender: &Native, watch: &Watch) -> Result<u64> {
             since = next;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    if (lost(), watch.kills()) != before {
+        watch.losses.lock().push(next);
     }
     Ok(next)
 }
