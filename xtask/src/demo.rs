@@ -48,7 +48,7 @@ struct Server {
 /// Builds all that is needed and runs the demo; `stay` leaves it running.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, stay: bool) -> Result<()> {
     let server_binary = setup::run(workspace, steps)?;
-    guests::run(workspace, steps)?;
+    guests::examples(workspace, steps)?;
     steps.run("host", workspace.cargo("build").args(["--bin", "simple-nats"]))?;
 
     let mut server = steps.step("a real nats-server", || {

@@ -15,23 +15,32 @@ use crate::{
     workspace::{GUEST_TARGET, Workspace},
 };
 
-/// Builds examples and test guests.
+/// Builds examples and test guests, in all languages.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.step("guests", || {
-        let folder = workspace.guests();
-        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-        let mut examples = build(workspace);
-        for name in workspace.examples()? {
-            examples.args(["--package", &name]);
-        }
         let mut tests = build(workspace);
         tests.args(["--package", "test-guests", "--examples", "--bins"]);
-        let count = collect(&mut examples, &folder)?
-            + collect(&mut tests, &folder)?
+        let count = collect_examples(workspace)?
+            + collect(&mut tests, &workspace.guests())?
             + languages::run(workspace)?;
-        println!("{count} guests in {}", folder.display());
+        println!("{count} guests in {}", workspace.guests().display());
         Ok(())
     })
+}
+
+/// Builds the examples in Rust alone, which needs nothing but cargo.
+pub(crate) fn examples(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    steps.step("examples", || collect_examples(workspace).map(drop))
+}
+
+fn collect_examples(workspace: &Workspace) -> Result<usize> {
+    let folder = workspace.guests();
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let mut examples = build(workspace);
+    for name in workspace.examples()? {
+        examples.args(["--package", &name]);
+    }
+    collect(&mut examples, &folder)
 }
 
 fn build(workspace: &Workspace) -> Command {
