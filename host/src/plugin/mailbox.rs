@@ -206,7 +206,7 @@ impl Mailbox {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// A message was handed to the instance.
+    /// So many messages were handed to the instance.
     #[inline]
     pub(super) fn count_handled(&self, messages: usize) {
         let handled = self.handled.load(Ordering::Relaxed) + messages as u64;

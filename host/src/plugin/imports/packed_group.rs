@@ -11,7 +11,7 @@ use wasmtime::component::__internal::{
 };
 use wasmtime::component::{ComponentType, Lower};
 
-use super::packed_message::{HEAD_BYTES, head};
+use super::packed_message::{HEAD_BYTES, head, no_room, room};
 use crate::plugin::mailbox::Incoming;
 
 /// The list of bytes of `messages`.
@@ -38,15 +38,6 @@ impl PackedGroup {
         }
         Ok(())
     }
-}
-
-fn place(memory: &mut [u8], at: usize, length: usize) -> wasmtime::Result<&mut [u8]> {
-    let end = at.checked_add(length).ok_or_else(no_room)?;
-    memory.get_mut(at..end).ok_or_else(no_room)
-}
-
-fn no_room() -> wasmtime::Error {
-    wasmtime::Error::msg("no room for messages in the guest")
 }
 
 // SAFETY: everything is what wasmtime has for a list of bytes.
@@ -86,9 +77,8 @@ unsafe impl Lower for PackedGroup {
         low.copy_from_slice(&u32::try_from(pointer)?.to_le_bytes());
         high.copy_from_slice(&u32::try_from(length)?.to_le_bytes());
         let memory = cx.as_slice_mut();
-        // wasmtime has checked both places; looking again costs next to nothing.
-        self.write(place(memory, pointer, length)?)?;
-        place(memory, offset, pair.len())?.copy_from_slice(&pair);
+        self.write(room(memory, pointer, length)?)?;
+        room(memory, offset, pair.len())?.copy_from_slice(&pair);
         Ok(())
     }
 }

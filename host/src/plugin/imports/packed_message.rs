@@ -62,6 +62,17 @@ fn place(target: &mut [u8], offset: usize, bytes: &[u8]) {
     }
 }
 
+/// A place in the guest's memory. wasmtime has checked it; looking again costs next
+/// to nothing.
+pub(super) fn room(memory: &mut [u8], at: usize, length: usize) -> wasmtime::Result<&mut [u8]> {
+    let end = at.checked_add(length).ok_or_else(no_room)?;
+    memory.get_mut(at..end).ok_or_else(no_room)
+}
+
+pub(super) fn no_room() -> wasmtime::Error {
+    wasmtime::Error::msg("no room for messages in the guest")
+}
+
 /// The size of [`head`].
 pub(super) const HEAD_BYTES: usize = 40;
 
@@ -126,14 +137,8 @@ unsafe impl Lower for PackedMessage {
         let pointer = cx.realloc(0, 0, 1, length)?;
         let record = self.record(u32::try_from(pointer)?, u32::try_from(length)?);
         let memory = cx.as_slice_mut();
-        // wasmtime has checked both places; looking again costs next to nothing.
-        for (place, bytes) in [(pointer, &*self.bytes), (offset, &record)] {
-            let end = place.checked_add(bytes.len());
-            match end.and_then(|end| memory.get_mut(place..end)) {
-                Some(target) => target.copy_from_slice(bytes),
-                None => return Err(wasmtime::Error::msg("no room for a message in the guest")),
-            }
-        }
+        room(memory, pointer, length)?.copy_from_slice(&self.bytes);
+        room(memory, offset, RECORD_BYTES)?.copy_from_slice(&record);
         Ok(())
     }
 }
