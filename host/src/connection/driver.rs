@@ -16,6 +16,11 @@ use super::receiver::ConnectionEvent;
 use super::shared::Shared;
 use crate::protocol::Session;
 
+/// How long the rest of a cluster may take to learn of the subscriptions that a new
+/// server has confirmed. Nothing tells when it knows of them, and until then it
+/// sends what is for them to the old server alone.
+const PROPAGATION: Duration = Duration::from_millis(250);
+
 /// Owns the transport while there is one and looks for one while there is none.
 pub(super) struct Driver {
     shared: Arc<Shared>,
@@ -83,15 +88,18 @@ impl Driver {
             found = self.find_another() => found,
         };
         self.pool.succeeded(&server);
-        let mut farewell = Vec::new();
-        let (retired, settled) = shared.replace(&server, session, &mut farewell);
+        let mut unwritten = Vec::new();
+        let (retired, settled) = shared.replace(&server, session, &mut unwritten);
         let old = std::mem::replace(link, next);
         let told = Arc::clone(&shared);
         tokio::spawn(async move {
             // Until the new server has all subscriptions, or is gone itself, those
             // of the old one must stay.
-            let _ = settled.await;
-            old.retire(&told, &farewell, retired).await;
+            let settled = async {
+                let _ = settled.await;
+                tokio::time::sleep(PROPAGATION).await;
+            };
+            old.retire(&told, &unwritten, retired, settled).await;
         });
         link.run(&shared).await
     }

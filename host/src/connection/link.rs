@@ -193,13 +193,25 @@ impl Link {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes the farewell to a server that another one has replaced, and hands
-    /// out what that still says.
-    pub(super) async fn retire(mut self, shared: &Shared, farewell: &[u8], retired: Retired) {
-        self.output.extend_from_slice(farewell);
-        let mut retired = retired;
-        // What does not come in time, or at all, is lost with the server.
-        let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
+    /// Hands out what a server that another one has replaced still says; once the
+    /// change is `settled`, takes leave of it.
+    pub(super) async fn retire(
+        mut self,
+        shared: &Shared,
+        unwritten: &[u8],
+        mut retired: Retired,
+        settled: impl Future<Output = ()>,
+    ) {
+        self.output.extend_from_slice(unwritten);
+        let is_over = tokio::select! {
+            _ = self.hear_out(shared, &mut retired) => true,
+            () = settled => false,
+        };
+        if !is_over {
+            self.output.extend_from_slice(&retired.take_farewell());
+            // What does not come in time, or at all, is lost with the server.
+            let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
+        }
         let mut state = shared.lock();
         state.session.handle_retired_closed(retired);
         let _ = shared.deliver(&mut state);

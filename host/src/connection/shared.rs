@@ -273,11 +273,11 @@ impl Shared {
         &self,
         server: &ServerAddress,
         session: Session,
-        farewell: &mut Vec<u8>,
+        unwritten: &mut Vec<u8>,
     ) -> (Retired, oneshot::Receiver<Duration>) {
         let mut state = self.lock();
         let now = Instant::now();
-        let retired = state.session.handle_replaced(now, session, farewell);
+        let retired = state.session.handle_replaced(now, session, unwritten);
         let (pong, settled) = oneshot::channel();
         // Nothing waits at a new server that could be too much.
         if let Ok(ping) = state.session.ping(now) {

@@ -18,6 +18,15 @@ pub struct Retired {
     decoder: Decoder,
     /// Those that only the old server can answer, without the farewell.
     pings: VecDeque<Ping>,
+    farewell: Vec<u8>,
+}
+
+impl Retired {
+    /// What ends the subscriptions at the old server, to be written to it once the
+    /// others are known to reach the new one. Empty from the second time on.
+    pub fn take_farewell(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.farewell)
+    }
 }
 
 /// What a session knows of the transports that were replaced and still stand.
@@ -53,9 +62,9 @@ impl Standing {
 
 impl Session {
     /// Goes on with the server over whose transport `accepted` has got through the
-    /// handshake. What is still to be written to the old server, the end of its
-    /// subscriptions last, goes into `farewell`; subscriptions and what is
-    /// published from now on go to the new one.
+    /// handshake. What is still to be written to the old server goes into
+    /// `unwritten`, and after it comes the [farewell](Retired::take_farewell);
+    /// subscriptions and what is published from now on go to the new one.
     ///
     /// While both have the subscriptions, a message that is not for a queue group
     /// may come from both: at this moment one too many is better than one missed.
@@ -63,20 +72,21 @@ impl Session {
         &mut self,
         now: Instant,
         accepted: Self,
-        farewell: &mut Vec<u8>,
+        unwritten: &mut Vec<u8>,
     ) -> Retired {
-        self.output.take(farewell);
+        self.output.take(unwritten);
+        let mut farewell = Vec::new();
         for sid in self.subscriptions.sids().into_iter().chain(self.inbox) {
-            encode::unsubscribe(farewell, sid.0, None);
+            encode::unsubscribe(&mut farewell, sid.0, None);
         }
-        encode::ping(farewell);
+        encode::ping(&mut farewell);
         let mut pings = self.pings.stop();
         for ping in pings.iter_mut().filter(|ping| ping.purpose == Purpose::End(End::All)) {
             // The new server is asked instead, who takes what follows.
             ping.purpose = Purpose::KeepAlive;
         }
         let decoder = std::mem::replace(&mut self.decoder, accepted.decoder);
-        let retired = Retired { decoder, pings };
+        let retired = Retired { decoder, pings, farewell };
         self.standing.transports += 1;
         if let Some(info) = accepted.info {
             self.cluster = info.connect_urls.iter().cloned().collect();

@@ -158,7 +158,8 @@ impl World {
             link.write(usize::MAX, true);
         }
         let mut farewell = Vec::new();
-        let retired = self.session.handle_replaced(self.now, candidate, &mut farewell);
+        let mut retired = self.session.handle_replaced(self.now, candidate, &mut farewell);
+        farewell.append(&mut retired.take_farewell());
         old.retire(retired, &farewell);
         self.retired.push(old);
         self.current = Some(link);

@@ -7,7 +7,8 @@ use crate::protocol::Retired;
 fn move_on(peer: &mut Peer) -> (Retired, String) {
     let mut farewell = Vec::new();
     let accepted = Peer::connected().session;
-    let retired = peer.session.handle_replaced(peer.now, accepted, &mut farewell);
+    let mut retired = peer.session.handle_replaced(peer.now, accepted, &mut farewell);
+    farewell.append(&mut retired.take_farewell());
     (retired, String::from_utf8(farewell).unwrap())
 }
 
