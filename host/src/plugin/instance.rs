@@ -217,6 +217,16 @@ async fn finish<T>(
     }
 }
 
+/// Lets everybody else on this thread have a turn.
+///
+/// Each of the two pauses makes Tokio look at its sockets and timers, unlike a plain
+/// yield. After the first one, what came in gets to the mailboxes; only after the
+/// second one have their plugins dealt with it.
+async fn turn_of_others() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
 /// A store whose guest is bounded in memory, yields at each tick, and traps when
 /// one callback has used up its processor time.
 pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration>) -> Store<State> {
@@ -235,9 +245,8 @@ pub(super) fn new_store(loaded: &Loaded, state: State, cpu_time: Option<Duration
             Some(limit) if stand.cpu_time >= limit => Err(wasmtime::Error::msg(format!(
                 "a callback used more than {limit:?} of processor time"
             ))),
-            // Unlike a plain yield, this lets Tokio look at its sockets and timers.
             _ if stand.is_slice_over => {
-                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn_of_others())))
             }
             _ => Ok(UpdateDeadline::Continue(1)),
         }
