@@ -9,7 +9,7 @@ use wasmtime::{Engine, EngineWeak};
 
 /// How long a guest runs before the connections and plugins beside it get their
 /// turn. Also the grain of the limit on processor time.
-pub const TICK: Duration = Duration::from_millis(5);
+pub const TICK: Duration = Duration::from_millis(2);
 
 /// Without a guest that runs, ticking ends after so many ticks. It goes on for a
 /// while since waking a thread costs more than a short call.
