@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::mailbox::{Event, Mailbox};
-use super::reporter::{Lines, Verdict};
+use super::dispatch::mailbox::{Event, Mailbox};
+use super::reporting::reporter::{Lines, Verdict};
 use super::settings::ClientName;
 use super::shared_connection::SharedConnection;
 use crate::connection::{

@@ -6,8 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::adapters::Foreign;
-use super::component::VERSION;
-use super::text;
+use super::loading::component::VERSION;
+use super::reporting::text;
 
 /// A component that can't be loaded.
 #[derive(Debug, Error)]

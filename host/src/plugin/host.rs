@@ -6,21 +6,21 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 
-use super::command;
-use super::component::Kind;
 use super::connections::{CLOSE_TIMEOUT, Connections};
-use super::engine::{CompileCache, DEFAULT_STACK_BYTES};
+use super::dispatch::mailbox::Mailbox;
+use super::dispatch::subscriptions::Subscriptions;
 use super::error::{GuestError, LoadError, StartError};
-use super::event::Observer;
-use super::handle::Plugin;
-use super::linkers::Linkers;
-use super::loaded::{self, Loaded};
-use super::mailbox::Mailbox;
-use super::reporter::Reporter;
+use super::lifecycle::command;
+use super::lifecycle::handle::Plugin;
+use super::loading::component::Kind;
+use super::loading::engine::{CompileCache, DEFAULT_STACK_BYTES};
+use super::loading::linkers::Linkers;
+use super::loading::loaded::{self, Loaded};
+use super::reporting::event::Observer;
+use super::reporting::reporter::Reporter;
+use super::scheduling::shard::{Placement, Shards};
 use super::settings::PluginSettings;
-use super::shard::{Placement, Shards};
 use super::state::Shared;
-use super::subscriptions::Subscriptions;
 use crate::connection::ConnectionOptions;
 
 /// Runs sandboxed components against NATS, on threads of its own.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::lifecycle::scaling::InstanceCount;
 use super::limits::Limits;
-use super::scaling::InstanceCount;
 use super::shared_connection::SharedConnection;
 use super::wasi::Directory;
 use crate::connection::own_inbox_prefix;

@@ -4,13 +4,13 @@ use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre};
 
 use super::{Foreign, HandlerError, wasi_messaging, wasmcloud_0_2, wasmcloud_streams};
-use crate::plugin::bindings_foreign::wasmcloud_0_2::{Messaging, MessagingPre};
-use crate::plugin::bindings_foreign::wasmcloud_streams::{
+use crate::plugin::dispatch::mailbox::Mailbox;
+use crate::plugin::error::GuestError;
+use crate::plugin::loading::bindings_foreign::wasmcloud_0_2::{Messaging, MessagingPre};
+use crate::plugin::loading::bindings_foreign::wasmcloud_streams::{
     Messaging as Streams, MessagingPre as StreamsPre,
 };
-use crate::plugin::error::GuestError;
-use crate::plugin::mailbox::Mailbox;
-use crate::plugin::progress::Progress;
+use crate::plugin::scheduling::progress::Progress;
 use crate::plugin::state::State;
 use crate::protocol::Message;
 

@@ -2,10 +2,10 @@
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::plugin::bindings_foreign::logging::LoggingImports;
-use crate::plugin::bindings_foreign::logging::wasi::logging::logging::{Host, Level};
+use crate::plugin::loading::bindings_foreign::logging::LoggingImports;
+use crate::plugin::loading::bindings_foreign::logging::wasi::logging::logging::{Host, Level};
 use crate::plugin::state::State;
-use crate::plugin::stdio::printable;
+use crate::plugin::wasi::stdio::printable;
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     LoggingImports::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

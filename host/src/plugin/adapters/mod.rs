@@ -18,7 +18,7 @@ use wasmtime::component::Linker;
 
 pub(super) use self::handler::{ConcurrentHandler, Handler, HandlerPre, SingleHandler};
 pub(super) use self::outward::{Context, text};
-use super::engine::Concurrency;
+use super::loading::engine::Concurrency;
 use super::state::State;
 
 /// An interface of others by which a component takes messages.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::budget::Budget;
-use crate::plugin::bindings::client::{ConnectOptions, Host as _};
-use crate::plugin::bindings::requester::{Host as _, RequestOptions};
-use crate::plugin::bindings::types::{Error, Header, Message};
+use crate::plugin::dispatch::mailbox::Incoming;
 use crate::plugin::limits::Limits;
-use crate::plugin::mailbox::Incoming;
+use crate::plugin::loading::bindings::client::{ConnectOptions, Host as _};
+use crate::plugin::loading::bindings::requester::{Host as _, RequestOptions};
+use crate::plugin::loading::bindings::types::{Error, Header, Message};
 use crate::plugin::state::State;
 use crate::protocol::{Headers, Message as Delivered, QueueGroup, SubjectPattern};
 

@@ -5,9 +5,11 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::HandlerError;
 use super::outward::{service_error, text};
-use crate::plugin::bindings_foreign::wasmcloud_0_2::Messaging;
-use crate::plugin::bindings_foreign::wasmcloud_0_2::wasmcloud::messaging::types::BrokerMessage;
-use crate::plugin::bindings_foreign::wasmcloud_0_2::wasmcloud::messaging::{consumer, types};
+use crate::plugin::loading::bindings_foreign::wasmcloud_0_2::Messaging;
+use crate::plugin::loading::bindings_foreign::wasmcloud_0_2::wasmcloud::messaging::types::BrokerMessage;
+use crate::plugin::loading::bindings_foreign::wasmcloud_0_2::wasmcloud::messaging::{
+    consumer, types,
+};
 use crate::plugin::state::State;
 use crate::protocol::{Headers, Message};
 

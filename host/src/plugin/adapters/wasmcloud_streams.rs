@@ -12,10 +12,10 @@ use self::body::{BodyError, close, collect};
 pub(super) use self::serve::serve;
 use super::HandlerError;
 use super::outward::{service_error, text};
-use crate::plugin::bindings::requester::RequestOptions;
-use crate::plugin::bindings::types::Error as OwnError;
-use crate::plugin::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::consumer;
-use crate::plugin::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::types::{
+use crate::plugin::loading::bindings::requester::RequestOptions;
+use crate::plugin::loading::bindings::types::Error as OwnError;
+use crate::plugin::loading::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::consumer;
+use crate::plugin::loading::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::types::{
     BrokerMessage, Error, HandleMessageError,
 };
 use crate::plugin::state::State;

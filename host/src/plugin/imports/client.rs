@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::{AddressError, ConnectionOptions, Credentials, ServerAddress};
-use crate::plugin::bindings::client::{ConnectOptions, Host};
-use crate::plugin::bindings::types::{self, Error};
 use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key};
-use crate::plugin::mailbox::Event;
+use crate::plugin::dispatch::mailbox::Event;
+use crate::plugin::loading::bindings::client::{ConnectOptions, Host};
+use crate::plugin::loading::bindings::types::{self, Error};
 use crate::plugin::settings::ClientName;
 use crate::plugin::state::{Shared, State};
 use crate::protocol::{SubjectPattern, check_client_name, check_inbox_prefix};

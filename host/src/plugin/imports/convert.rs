@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 
 use crate::connection::{Answer, ClientError, ConnectError, ConnectionEvent, ConnectionStatus};
-use crate::plugin::bindings::types::{self, Error};
-use crate::plugin::mailbox::{Event, Incoming};
+use crate::plugin::dispatch::mailbox::{Event, Incoming};
+use crate::plugin::loading::bindings::types::{self, Error};
 use crate::protocol::{HeaderError, Message, RequestError, ServerInfo, SessionError, SubjectError};
 
 /// A message with every part on its own.

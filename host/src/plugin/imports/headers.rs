@@ -1,6 +1,6 @@
 //! The headers that a guest passes, within its limits.
 
-use crate::plugin::bindings::types::{Error, Header};
+use crate::plugin::loading::bindings::types::{Error, Header};
 use crate::plugin::state::Shared;
 use crate::protocol::Headers;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::plugin::bindings::inbox::{Delivery, Host, Reply};
-use crate::plugin::bindings::types::Error;
-use crate::plugin::event::PluginEvent;
-use crate::plugin::mailbox::{self, Wait};
+use crate::plugin::dispatch::mailbox::{self, Wait};
+use crate::plugin::loading::bindings::inbox::{Delivery, Host, Reply};
+use crate::plugin::loading::bindings::types::Error;
+use crate::plugin::reporting::event::PluginEvent;
+use crate::plugin::reporting::text;
 use crate::plugin::state::State;
-use crate::plugin::text;
 
 impl Host for State {
     async fn next(

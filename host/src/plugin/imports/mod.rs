@@ -15,7 +15,7 @@ mod timers;
 
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::types;
+use super::loading::bindings::types;
 use super::state::State;
 use crate::connection::Client;
 use crate::protocol::SessionError;
@@ -26,7 +26,7 @@ pub(super) use headers::write as write_headers;
 /// Makes everything that a guest may import known to the linker.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     super::wasi::add_to_linker(linker)?;
-    super::bindings::Guest::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    super::loading::bindings::Guest::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     publisher::add_to_linker(linker)?;
     packed_inbox::add_to_linker(linker)
 }

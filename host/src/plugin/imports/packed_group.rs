@@ -12,7 +12,7 @@ use wasmtime::component::__internal::{
 use wasmtime::component::{ComponentType, Lower};
 
 use super::packed_message::{HEAD_BYTES, head, no_room, room};
-use crate::plugin::mailbox::Incoming;
+use crate::plugin::dispatch::mailbox::Incoming;
 
 /// The list of bytes of `messages`.
 pub(super) struct PackedGroup(pub(super) Arc<Vec<Incoming>>);

@@ -8,9 +8,9 @@ use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
 use super::packed_group::PackedGroup;
 use super::packed_message::PackedMessage;
-use crate::plugin::bindings::types::{Error, Event};
-use crate::plugin::group::look;
-use crate::plugin::mailbox::{Delivery, Wait};
+use crate::plugin::dispatch::group::look;
+use crate::plugin::dispatch::mailbox::{Delivery, Wait};
+use crate::plugin::loading::bindings::types::{Error, Event};
 use crate::plugin::state::State;
 
 #[derive(ComponentType, Lower)]

@@ -9,8 +9,8 @@ use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::headers::HeaderWriter;
 use crate::connection::Client;
-use crate::plugin::bindings::types::Error;
-use crate::plugin::group::look;
+use crate::plugin::dispatch::group::look;
+use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::state::State;
 use crate::policy::{Denied, Policy};
 use crate::protocol::{Headers, SessionError, Subject};

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use super::headers;
 use crate::connection::{Answer, Client, Receiver, Reception};
-use crate::plugin::bindings::requester::{Host, RequestOptions};
-use crate::plugin::bindings::types::{Error, Message as GuestMessage};
-use crate::plugin::mailbox::Mailbox;
-use crate::plugin::requests::UnderWay;
+use crate::plugin::dispatch::mailbox::Mailbox;
+use crate::plugin::dispatch::requests::UnderWay;
+use crate::plugin::loading::bindings::requester::{Host, RequestOptions};
+use crate::plugin::loading::bindings::types::{Error, Message as GuestMessage};
 use crate::plugin::state::{Shared, State};
 use crate::protocol::{self, EndReason, Headers, Message, RequestId, Subject};
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::plugin::bindings::subscriber::{Host, PendingCounts};
-use crate::plugin::bindings::types::Error;
+use crate::plugin::dispatch::subscriptions::Subscription;
+use crate::plugin::loading::bindings::subscriber::{Host, PendingCounts};
+use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::state::State;
-use crate::plugin::subscriptions::Subscription;
 use crate::policy::SubjectRules;
 use crate::protocol::{QueueGroup, SubjectPattern};
 

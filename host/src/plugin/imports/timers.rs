@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::plugin::bindings::timers::Host;
-use crate::plugin::bindings::types::Error;
+use crate::plugin::loading::bindings::timers::Host;
+use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::state::State;
 
 impl Host for State {

@@ -6,6 +6,7 @@
 mod filesystem;
 pub(super) mod http;
 mod sockets;
+pub(super) mod stdio;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, tcp_create_socket, ud
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_config::WasiConfig;
 
-use super::event::PluginEvent;
+use self::stdio::GuestLog;
+use super::reporting::event::PluginEvent;
 use super::settings::PluginSettings;
 use super::state::{Shared, State};
-use super::stdio::GuestLog;
 
 /// Random bytes of one call. More are a way to keep the host busy.
 const MAX_RANDOM_BYTES: u64 = 1 << 20;

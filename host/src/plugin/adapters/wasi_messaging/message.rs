@@ -4,7 +4,7 @@ use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::Package;
 use crate::plugin::adapters::budget::Charge;
-use crate::plugin::bindings::types;
+use crate::plugin::loading::bindings::types;
 use crate::plugin::state::State;
 use crate::protocol;
 

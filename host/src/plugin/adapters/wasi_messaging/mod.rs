@@ -16,7 +16,7 @@ use wasmtime::{AsContextMut, Store};
 use self::message::{Held, Message};
 use super::HandlerError;
 use super::outward::text;
-use crate::plugin::bindings::types;
+use crate::plugin::loading::bindings::types;
 use crate::plugin::state::State;
 use crate::protocol;
 

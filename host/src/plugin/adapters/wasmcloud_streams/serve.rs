@@ -8,11 +8,11 @@ use wasmtime::Store;
 use wasmtime::component::{Accessor, StreamReader};
 
 use crate::plugin::adapters::HandlerError;
-use crate::plugin::bindings_foreign::wasmcloud_streams::Messaging;
-use crate::plugin::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::types::BrokerMessage;
+use crate::plugin::dispatch::mailbox::{Delivery, Incoming, Mailbox, Wait};
 use crate::plugin::error::GuestError;
-use crate::plugin::mailbox::{Delivery, Incoming, Mailbox, Wait};
-use crate::plugin::progress::Progress;
+use crate::plugin::loading::bindings_foreign::wasmcloud_streams::Messaging;
+use crate::plugin::loading::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::types::BrokerMessage;
+use crate::plugin::scheduling::progress::Progress;
 use crate::plugin::state::State;
 
 /// What logs call the handler.

@@ -1,0 +1,132 @@
+//! Messages that an instance took together, and how far it has come with them.
+//!
+//! The guest counts the messages it begins at a place in its own memory, which
+//! the host reads when it has to know: at a tick, at a publish, after a trap. That
+//! costs a message nothing. A guest that counts wrongly has messages of its own
+//! delivered twice or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::StoreContext;
+use wasmtime::component::WasmList;
+
+use super::mailbox::Incoming;
+use crate::plugin::state::State;
+
+/// Messages that are taken together at the most.
+const MAX_MESSAGES: usize = 256;
+
+/// Bytes beyond which no further message joins. A guest that keeps one message
+/// may keep the memory of all of them.
+pub(in crate::plugin) const MAX_BYTES: usize = 64 * 1024;
+
+/// Handling a group shall not take longer: an answer, an event or a timer that
+/// comes meanwhile waits for it.
+const LONG: Duration = Duration::from_micros(250);
+
+pub(in crate::plugin) struct Group {
+    messages: Arc<Vec<Incoming>>,
+    /// How many were begun when that was last looked at.
+    begun: AtomicUsize,
+    /// The last one whose requester was told of a failure, counted like `begun`.
+    answered: usize,
+    /// Where the guest counts.
+    place: Option<WasmList<u8>>,
+    /// How many to take together next, and since when the present ones are in hand.
+    size: usize,
+    since: Option<Instant>,
+}
+
+impl Group {
+    pub(in crate::plugin) fn new() -> Self {
+        Self {
+            messages: Arc::default(),
+            begun: AtomicUsize::new(0),
+            answered: 0,
+            place: None,
+            size: 1,
+            since: None,
+        }
+    }
+
+    /// The guest counts here from now on.
+    pub(in crate::plugin) fn expose(&mut self, place: WasmList<u8>) {
+        self.place = Some(place);
+    }
+
+    /// How many messages to take together; 0 if the guest does not count.
+    pub(in crate::plugin) fn next_size(&mut self) -> usize {
+        if self.place.is_none() {
+            return 0;
+        }
+        let now = Instant::now();
+        if let Some(since) = self.since.replace(now) {
+            let was_long = now.saturating_duration_since(since) > LONG;
+            self.size = if was_long { self.size / 2 } else { self.size * 2 };
+            self.size = self.size.clamp(1, MAX_MESSAGES);
+        }
+        self.size
+    }
+
+    /// Nothing waits: what follows is no sign of how long messages take.
+    pub(in crate::plugin) fn pause(&mut self) {
+        self.since = None;
+    }
+
+    pub(in crate::plugin) fn begin(&mut self, messages: Vec<Incoming>) -> Arc<Vec<Incoming>> {
+        self.messages = Arc::new(messages);
+        self.begun.store(0, Ordering::Relaxed);
+        self.answered = 0;
+        Arc::clone(&self.messages)
+    }
+
+    /// All of them were handled.
+    pub(in crate::plugin) fn finish(&mut self) {
+        if !self.messages.is_empty() {
+            self.begin(Vec::new());
+        }
+    }
+
+    /// The message being handled.
+    pub(in crate::plugin) fn in_hand(&self) -> Option<&Incoming> {
+        self.messages.get(self.begun.load(Ordering::Relaxed).checked_sub(1)?)
+    }
+
+    /// The same, once: to tell its requester that it failed.
+    pub(in crate::plugin) fn take_failed(&mut self) -> Option<Incoming> {
+        let begun = self.begun.load(Ordering::Relaxed);
+        if begun == self.answered {
+            return None;
+        }
+        self.answered = begun;
+        self.in_hand().cloned()
+    }
+
+    /// Those not begun yet.
+    pub(in crate::plugin) fn rest(&self) -> &[Incoming] {
+        self.messages.get(self.begun.load(Ordering::Relaxed)..).unwrap_or_default()
+    }
+
+    /// Answers whether the guest has gone on since last time.
+    fn look<'a>(&self, store: StoreContext<'a, State>) -> bool {
+        let Some(place) = &self.place else { return false };
+        if self.messages.is_empty() {
+            return false;
+        }
+        let Some(count) = place.as_le_slice(store).first_chunk() else { return false };
+        let begun = (u32::from_le_bytes(*count) as usize).min(self.messages.len());
+        self.begun.swap(begun, Ordering::Relaxed) != begun
+    }
+}
+
+/// Finds out which message is in hand.
+#[inline]
+pub(in crate::plugin) fn look<'a>(store: impl Into<StoreContext<'a, State>>) {
+    let store = store.into();
+    let state = store.data();
+    if state.group.look(store) {
+        state.progress.advance();
+    }
+}

@@ -1,0 +1,260 @@
+//! One instance of a plugin, from its `start` to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::TypedFunc;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::plugin::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
+use crate::plugin::dispatch::group::look;
+use crate::plugin::dispatch::mailbox::{Delivery, Mailbox, Wait};
+use crate::plugin::error::GuestError;
+use crate::plugin::imports;
+use crate::plugin::loading::bindings::Guest;
+use crate::plugin::loading::loaded::Loaded;
+use crate::plugin::reporting::text;
+use crate::plugin::scheduling::progress::Progress;
+use crate::plugin::state::{Inheritance, Shared, State};
+use crate::plugin::wasi;
+
+/// An instance that serves.
+pub(in crate::plugin) struct Instance {
+    store: Store<State>,
+    exports: Exports,
+    progress: Arc<Progress>,
+    callback_timeout: Duration,
+    stop_timeout: Duration,
+}
+
+/// What the host calls.
+enum Exports {
+    /// Those of our own world, with the one for many deliveries if it is there.
+    Own { guest: Guest, batch: Option<TypedFunc<(), ()>> },
+    /// The handler of an interface of others.
+    Foreign(SingleHandler),
+    /// The same, for several messages at once.
+    Concurrent(ConcurrentHandler),
+}
+
+/// What one call may pass to the host besides a payload.
+const HOSTCALL_SLACK_BYTES: usize = 1 << 20;
+
+impl Instance {
+    /// Instantiates and runs `start`. If that fails, the inheritance comes back
+    /// with the error, for the next try.
+    pub(in crate::plugin) async fn start(
+        loaded: &Loaded,
+        plugin: &Arc<Shared>,
+        mailbox: &Arc<Mailbox>,
+        inheritance: Inheritance,
+    ) -> Result<Self, (GuestError, Inheritance)> {
+        let limits = plugin.settings.limits;
+        let wasi = match wasi::plugin_context(plugin) {
+            Ok(wasi) => wasi,
+            Err(error) => return Err((GuestError::Start(error.to_string()), inheritance)),
+        };
+        let progress = Arc::new(Progress::new(Arc::clone(&loaded.activity)));
+        let state =
+            State::new(Arc::clone(plugin), Arc::clone(mailbox), progress, wasi, inheritance);
+        let mut store = new_store(loaded, state, Some(limits.callback_cpu_time));
+        let progress = Arc::clone(&store.data().progress);
+        let begin = async {
+            let trap = |source| GuestError::Trap { during: "start", source };
+            let instance = loaded.pre.instantiate_async(&mut store).await.map_err(trap)?;
+            if let Some(handler) = &loaded.handler {
+                let handler = handler.of(&mut store, &instance).map_err(trap)?;
+                let subscribed = store.data_mut().subscribe_as_told().await;
+                subscribed.map_err(|error| GuestError::Start(adapters::text(error)))?;
+                return Ok(match handler {
+                    Handler::Single(handler) => Exports::Foreign(handler),
+                    Handler::Concurrent(handler) => Exports::Concurrent(handler),
+                });
+            }
+            let guest = Guest::new(&mut store, &instance).map_err(trap)?;
+            let batch = loaded
+                .batch
+                .as_ref()
+                .map(|index| instance.get_typed_func(&mut store, index))
+                .transpose()
+                .map_err(trap)?;
+            let started =
+                guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
+            started.map_err(|reason| GuestError::Start(text::reason(&reason)))?;
+            Ok(Exports::Own { guest, batch })
+        };
+        let during = "start";
+        let outcome = match progress.watch(limits.start_timeout, begin).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(GuestError::Timeout { during, limit: limits.start_timeout }),
+        };
+        match outcome {
+            Ok(exports) => {
+                store.data_mut().drop_orphans();
+                let callback_timeout = limits.callback_timeout;
+                let stop_timeout = limits.stop_callback_timeout;
+                Ok(Self { store, exports, progress, callback_timeout, stop_timeout })
+            }
+            Err(error) => Err((error, store.data_mut().leave())),
+        }
+    }
+
+    /// Handles deliveries until the host is stopping and none are left.
+    pub(in crate::plugin) async fn serve(&mut self) -> Result<(), GuestError> {
+        let mailbox = Arc::clone(&self.store.data().mailbox);
+        if let Exports::Concurrent(handler) = &self.exports {
+            return handler.serve(&mut self.store, &mailbox, &self.progress).await;
+        }
+        loop {
+            mailbox.set_busy(false);
+            if mailbox.wait(None).await == Wait::Stopped {
+                return Ok(());
+            }
+            mailbox.set_busy(true);
+            if let Exports::Own { batch: Some(batch), .. } = &self.exports {
+                self.progress.advance();
+                // Ticks that went by while it was idle are not its own.
+                self.store.set_epoch_deadline(1);
+                let call = batch.call_async(&mut self.store, ());
+                finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
+                self.store.data_mut().finish();
+            } else {
+                self.push().await?;
+            }
+        }
+    }
+
+    /// Calls the handler for one delivery.
+    async fn push(&mut self) -> Result<(), GuestError> {
+        let Some(delivery) = self.store.data_mut().take() else { return Ok(()) };
+        self.store.set_epoch_deadline(1);
+        let (progress, limit) = (&self.progress, self.callback_timeout);
+        let store = &mut self.store;
+        let guest = match &self.exports {
+            Exports::Own { guest, .. } => guest,
+            Exports::Foreign(handler) => {
+                // Events are for the log, which has them; nothing else comes.
+                if let Delivery::Message(incoming) = delivery {
+                    let during = handler.function();
+                    let call = handler.handle(store, &incoming.message);
+                    if let Err(error) = finish(during, progress, limit, call).await? {
+                        store.data_mut().handler_failed(&error.to_string());
+                    }
+                }
+                store.data_mut().in_hand = None;
+                return Ok(());
+            }
+            // It takes its messages itself.
+            Exports::Concurrent(_) => return Ok(()),
+        };
+        let handler = guest.simple_nats_client_handler();
+        match delivery {
+            Delivery::Message(incoming) => {
+                let message = imports::message_for_guest(&incoming);
+                drop(incoming);
+                let call = handler.call_on_message(&mut *store, &message);
+                let outcome = finish("on-message", progress, limit, call).await?;
+                if let Err(reason) = outcome {
+                    store.data_mut().handler_failed(&reason);
+                }
+            }
+            Delivery::Reply { client, id, answer, last } => {
+                let answer = imports::answer_for_guest(client, &answer);
+                let answer = answer.as_ref().map(Option::as_ref);
+                let call = handler.call_on_reply(&mut *store, id, answer, last);
+                finish("on-reply", progress, limit, call).await?;
+            }
+            Delivery::Event { client, event } => {
+                let event = imports::event_for_guest(&event);
+                let call = handler.call_on_event(&mut *store, client, &event);
+                finish("on-event", progress, limit, call).await?;
+            }
+            Delivery::Timer(id) => {
+                let call = handler.call_on_timer(&mut *store, id);
+                finish("on-timer", progress, limit, call).await?;
+            }
+        }
+        store.data_mut().finish();
+        Ok(())
+    }
+
+    /// Runs `stop`.
+    pub(in crate::plugin) async fn stop(&mut self) -> Result<(), GuestError> {
+        let Exports::Own { guest, .. } = &self.exports else { return Ok(()) };
+        self.progress.advance();
+        let call = guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
+        finish("stop", &self.progress, self.stop_timeout, call).await
+    }
+
+    /// Ends an instance that has failed: whoever waits for an answer to the
+    /// message in hand is told.
+    pub(in crate::plugin) fn fail(mut self, error: &GuestError) -> Inheritance {
+        look(&self.store);
+        let state = self.store.data_mut();
+        state.answer_error(&error.summary());
+        state.answer_error_to_all(&error.summary());
+        state.leave()
+    }
+
+    /// Ends an instance that has stopped.
+    pub(in crate::plugin) fn end(mut self) {
+        let state = self.store.data_mut();
+        let left = state.leave();
+        state.orphans = left.subscriptions;
+        state.drop_orphans();
+    }
+}
+
+/// Waits for a call into the guest, but not for ever.
+async fn finish<T>(
+    during: &'static str,
+    progress: &Progress,
+    limit: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, GuestError> {
+    match progress.watch(limit, call).await {
+        Ok(result) => result.map_err(|source| GuestError::Trap { during, source }),
+        Err(_) => Err(GuestError::Timeout { during, limit }),
+    }
+}
+
+/// Lets everybody else on this thread have a turn.
+///
+/// Each of the two pauses makes Tokio look at its sockets and timers, unlike a plain
+/// yield. After the first one, what came in gets to the mailboxes; only after the
+/// second one have their plugins dealt with it.
+async fn turn_of_others() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+/// A store whose guest is bounded in memory, yields at each tick, and traps when
+/// one callback has used up its processor time.
+pub(in crate::plugin) fn new_store(
+    loaded: &Loaded,
+    state: State,
+    cpu_time: Option<Duration>,
+) -> Store<State> {
+    let progress = Arc::clone(&state.progress);
+    let mut store = Store::new(loaded.pre.engine(), state);
+    store.limiter(State::limiter);
+    let limits = store.data().settings().limits;
+    store.set_max_component_handles(limits.max_handles);
+    // A payload of one byte too many is refused with an error and does not trap.
+    store.set_hostcall_fuel(limits.max_payload_bytes.saturating_add(HOSTCALL_SLACK_BYTES));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |store| {
+        look(&store);
+        let stand = progress.tick();
+        match cpu_time {
+            Some(limit) if stand.cpu_time >= limit => Err(wasmtime::Error::msg(format!(
+                "a callback used more than {limit:?} of processor time"
+            ))),
+            _ if stand.is_slice_over => {
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn_of_others())))
+            }
+            _ => Ok(UpdateDeadline::Continue(1)),
+        }
+    });
+    store
+}

@@ -1,0 +1,310 @@
+//! A component's file, and what it turns out to be.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, types::ComponentItem};
+
+use super::asynchrony::is_asynchronous;
+use super::engine::{CompileCache, Concurrency, DEFAULT_STACK_BYTES, engine};
+use crate::plugin::adapters::{self, Foreign};
+use crate::plugin::error::LoadError;
+use crate::plugin::limits::Limits;
+use crate::plugin::wasi::http::HTTP;
+
+const PACKAGE: &str = "simple-nats:client/";
+/// Of the contract, as this host knows it.
+pub(in crate::plugin) const VERSION: &str = "0.1.0";
+const LIFECYCLE: &str = "simple-nats:client/lifecycle@0.1.0";
+const HANDLER: &str = "simple-nats:client/handler@0.1.0";
+/// Several deliveries at one entry.
+pub(in crate::plugin) const BATCH_HANDLER: &str = "simple-nats:client/batch-handler@0.1.0";
+const RUN: &str = "wasi:cli/run@0.2";
+
+/// Interfaces of which a guest gets less than they offer.
+const RESTRICTED: [(&str, &str); 5] = [
+    ("wasi:filesystem/", "only directories granted with --dir"),
+    ("wasi:sockets/", "refused: connections are the host's"),
+    (HTTP, "refused: trap when called"),
+    ("wasi:cli/environment@", "only variables granted with --env"),
+    ("wasi:config/", "only keys set with --config"),
+];
+
+/// What a component is to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The host calls its handlers.
+    Plugin {
+        /// It takes many deliveries at one entry.
+        batch: bool,
+    },
+    /// The host subscribes for it, and calls the handler of an interface that
+    /// others have defined.
+    Foreign(Foreign),
+    /// A program that runs to its exit code.
+    Command,
+}
+
+/// A component's interfaces, found without running it.
+#[derive(Debug, Clone)]
+pub struct Interfaces {
+    /// Names of what it imports, with version.
+    pub imports: Vec<String>,
+    /// Names of what it exports, with version.
+    pub exports: Vec<String>,
+}
+
+impl Interfaces {
+    /// Reads them off a component.
+    pub fn of(component: &Component) -> Self {
+        let engine = component.engine();
+        let ty = component.component_type();
+        Self {
+            imports: ty.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: ty
+                .exports(engine)
+                .filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+        }
+    }
+
+    /// What the component is, if it is anything this host can run.
+    ///
+    /// # Errors
+    /// With what is missing, in words.
+    pub fn kind(&self) -> Result<Kind, String> {
+        let has = |wanted: &str| self.exports.iter().any(|name| name == wanted);
+        let (lifecycle, handler) = (has(LIFECYCLE), has(HANDLER));
+        if lifecycle && handler {
+            return Ok(Kind::Plugin { batch: has(BATCH_HANDLER) });
+        }
+        if let Some(foreign) = self.foreign().next() {
+            return Ok(Kind::Foreign(foreign));
+        }
+        if self.exports.iter().any(|name| name.starts_with(RUN)) {
+            return Ok(Kind::Command);
+        }
+        Err(if lifecycle != handler {
+            let (there, missing) =
+                if lifecycle { (LIFECYCLE, HANDLER) } else { (HANDLER, LIFECYCLE) };
+            format!("it exports {there} and not {missing}")
+        } else if self.exports.is_empty() {
+            "it exports nothing".to_owned()
+        } else {
+            format!("it exports only {}", self.exports.join(", "))
+        })
+    }
+
+    /// The version of our contract that the component was made for, if it is not
+    /// this host's.
+    pub fn other_version(&self) -> Option<&str> {
+        let ours = self.exports.iter().chain(&self.imports);
+        let ours = ours.filter_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
+        ours.map(|(_, version)| version).find(|version| *version != VERSION)
+    }
+
+    /// Handlers of interfaces that others have defined, the preferred one first.
+    fn foreign(&self) -> impl Iterator<Item = Foreign> {
+        Foreign::ALL
+            .into_iter()
+            .filter(|foreign| self.exports.iter().any(|name| name == foreign.export()))
+    }
+
+    /// Handlers that are not called because another one is: each with that.
+    pub(in crate::plugin) fn passed_over(
+        &self,
+        kind: Kind,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let chosen = match kind {
+            Kind::Plugin { .. } => HANDLER,
+            Kind::Foreign(foreign) => foreign.export(),
+            Kind::Command => RUN,
+        };
+        let others = self.foreign().map(Foreign::export).filter(move |&other| other != chosen);
+        others.map(move |other| (other, chosen))
+    }
+
+    /// Whether it imports what is only there for those that do not call it.
+    pub(in crate::plugin) fn has_http(&self) -> bool {
+        self.imports.iter().any(|name| name.starts_with(HTTP))
+    }
+
+    /// Imports of which a guest gets nothing, or only what its operator grants, each
+    /// with how that is.
+    pub fn restricted_imports(&self) -> Vec<(&str, &'static str)> {
+        let restricted = |name: &String| {
+            let (_, how) = RESTRICTED.iter().find(|(prefix, _)| name.starts_with(prefix))?;
+            Some(*how)
+        };
+        let names = self.imports.iter();
+        names.filter_map(|name| Some((name.as_str(), restricted(name)?))).collect()
+    }
+
+    /// Imports that no part of this host provides.
+    pub fn unknown_imports(&self) -> Vec<String> {
+        self.imports.iter().filter(|name| !is_provided(name)).cloned().collect()
+    }
+}
+
+fn is_provided(import: &str) -> bool {
+    const OURS: [&str; 8] = [
+        "types",
+        "client",
+        "publisher",
+        "subscriber",
+        "requester",
+        "timers",
+        "inbox",
+        "packed-inbox",
+    ];
+    const WASI: [&str; 7] = ["io", "clocks", "random", "cli", "filesystem", "sockets", "config"];
+    if adapters::PROVIDED.contains(&import) {
+        return true;
+    }
+    let Some((package, rest)) = import.split_once('/') else { return false };
+    let Some((interface, version)) = rest.split_once('@') else { return false };
+    match package.split_once(':') {
+        Some(("simple-nats", "client")) => version == "0.1.0" && OURS.contains(&interface),
+        // It is there for those that do not call it.
+        Some(("wasi", "http")) => version.starts_with("0.2."),
+        // Whoever imports 0.3 gets the engine that has it.
+        Some(("wasi", package)) => {
+            (version.starts_with("0.2.") || version == "0.3.0") && WASI.contains(&package)
+        }
+        _ => false,
+    }
+}
+
+/// Reads a component's file, of this size at the most.
+///
+/// # Errors
+/// If it can't be read, is too large, or is no component.
+pub(in crate::plugin) fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
+    let fail = |source| LoadError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(fail)?;
+    let size_bytes = file.metadata().map_err(fail)?.len();
+    let name = path.display().to_string();
+    check_size(&name, size_bytes, limit_bytes)?;
+    // It may grow meanwhile, and a pipe has no size.
+    let mut bytes = Vec::new();
+    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    check_size(&name, bytes.len() as u64, limit_bytes)?;
+    check_kind_of_wasm(&name, &bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a component may be so large.
+///
+/// # Errors
+/// If not.
+pub(in crate::plugin) fn check_size(
+    name: &str,
+    size_bytes: u64,
+    limit_bytes: u64,
+) -> Result<(), LoadError> {
+    if size_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(LoadError::TooLarge { name: name.to_owned(), size_bytes, limit_bytes })
+}
+
+/// The first eight bytes tell a component (layer 1) from a core module (layer 0).
+fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+    match bytes {
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => {
+            Err(LoadError::CoreModule { name: name.to_owned() })
+        }
+        _ => Err(LoadError::NotWasm { name: name.to_owned() }),
+    }
+}
+
+/// Reads a component's interfaces, and its size in bytes, off its file. It is
+/// compiled for that, or taken from the cache.
+///
+/// # Errors
+/// As for loading it, except that its interfaces may be any.
+pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
+    let bytes = read(path, Limits::default().max_component_bytes)?;
+    let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
+    let engine = engine(&CompileCache::Default, concurrency, DEFAULT_STACK_BYTES)?;
+    let component = compile(&engine, &path.display().to_string(), &bytes)?;
+    Ok((Interfaces::of(&component), bytes.len() as u64))
+}
+
+/// Compiles a component, or takes it from the cache.
+///
+/// # Errors
+/// If the bytes are no component, or it can't be compiled.
+pub(in crate::plugin) fn compile(
+    engine: &Engine,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Component, LoadError> {
+    check_kind_of_wasm(name, bytes)?;
+    Component::from_binary(engine, bytes)
+        .map_err(|source| LoadError::Compile { name: name.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exporting(exports: &[&str]) -> Interfaces {
+        let exports = exports.iter().map(|&name| name.to_owned()).collect();
+        Interfaces { imports: Vec::new(), exports }
+    }
+
+    #[test]
+    fn exports_decide_what_a_component_is() {
+        assert_eq!(exporting(&[LIFECYCLE, HANDLER]).kind(), Ok(Kind::Plugin { batch: false }));
+        let batch = exporting(&[LIFECYCLE, HANDLER, BATCH_HANDLER]);
+        assert_eq!(batch.kind(), Ok(Kind::Plugin { batch: true }));
+        assert_eq!(exporting(&["wasi:cli/run@0.2.6"]).kind(), Ok(Kind::Command));
+        assert!(exporting(&[LIFECYCLE]).kind().unwrap_err().contains("handler"));
+        assert_eq!(exporting(&[]).kind().unwrap_err(), "it exports nothing");
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_noticed() {
+        assert_eq!(exporting(&[LIFECYCLE, HANDLER]).other_version(), None);
+        assert_eq!(exporting(&["wasi:cli/run@0.2.6"]).other_version(), None);
+        let newer = exporting(&["simple-nats:client/handler@0.2.0", LIFECYCLE]);
+        assert_eq!(newer.other_version(), Some("0.2.0"));
+    }
+
+    #[test]
+    fn imports_are_known_by_name_and_version() {
+        for known in [
+            "simple-nats:client/publisher@0.1.0",
+            "wasi:io/poll@0.2.6",
+            "wasi:clocks/monotonic-clock@0.3.0",
+            "wasmcloud:messaging/consumer@0.2.0",
+            "wasmcloud:messaging/consumer@0.3.0",
+        ] {
+            assert!(is_provided(known), "{known}");
+        }
+        for unknown in [
+            "simple-nats:client/publisher@0.2.0",
+            "simple-nats:client/database@0.1.0",
+            "wasi:http/types@0.3.0",
+            "wasi:io/poll@0.4.0",
+            "wasmcloud:messaging/consumer@0.4.0",
+            "acme:store/kv@1.0.0",
+            "env",
+        ] {
+            assert!(!is_provided(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn core_modules_are_told_from_components() {
+        let check = |bytes: &[u8]| check_kind_of_wasm("x", bytes);
+        assert!(matches!(check(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule { .. })));
+        assert!(matches!(check(b"\x7fELF\0\0\0\0"), Err(LoadError::NotWasm { .. })));
+        assert!(check(b"\0asm\x0d\0\x01\0").is_ok());
+    }
+}

@@ -1,0 +1,73 @@
+//! What components are compiled by and linked with: one set for plain ones, and
+//! one for those with asynchronous functions, which is made when it is needed.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use wasmtime::component::Linker;
+
+use super::asynchrony::is_asynchronous;
+use super::engine::{CompileCache, Concurrency, engine};
+use crate::plugin::error::LoadError;
+use crate::plugin::scheduling::ticker::{Activity, Ticker};
+use crate::plugin::state::State;
+use crate::plugin::{adapters, imports};
+
+pub(in crate::plugin) struct Linkers {
+    plain: Linked,
+    asynchronous: OnceCell<Linked>,
+    cache: CompileCache,
+    stack_bytes: usize,
+}
+
+struct Linked {
+    linker: Linker<State>,
+    ticker: Ticker,
+}
+
+impl Linkers {
+    /// # Errors
+    /// If an engine does not work on this machine.
+    pub(in crate::plugin) fn new(
+        cache: &CompileCache,
+        stack_bytes: usize,
+    ) -> Result<Self, LoadError> {
+        Ok(Self {
+            plain: Linked::new(cache, Concurrency::Off, stack_bytes)?,
+            asynchronous: OnceCell::new(),
+            cache: cache.clone(),
+            stack_bytes,
+        })
+    }
+
+    /// The linker that a component needs, and what is to be told when it runs.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(in crate::plugin) async fn of(
+        &self,
+        component: &[u8],
+    ) -> Result<(&Linker<State>, &Arc<Activity>), LoadError> {
+        let linked = if is_asynchronous(component) {
+            let make = async || Linked::new(&self.cache, Concurrency::On, self.stack_bytes);
+            self.asynchronous.get_or_try_init(make).await?
+        } else {
+            &self.plain
+        };
+        Ok((&linked.linker, linked.ticker.activity()))
+    }
+}
+
+impl Linked {
+    fn new(
+        cache: &CompileCache,
+        concurrency: Concurrency,
+        stack_bytes: usize,
+    ) -> Result<Self, LoadError> {
+        let engine = engine(cache, concurrency, stack_bytes)?;
+        let mut linker = Linker::new(&engine);
+        imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
+        adapters::add_to_linker(&mut linker, concurrency).map_err(LoadError::Engine)?;
+        Ok(Self { ticker: Ticker::start(&engine)?, linker })
+    }
+}

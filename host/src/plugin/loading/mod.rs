@@ -1,0 +1,9 @@
+//! From the bytes of a component to what instances are made of.
+
+mod asynchrony;
+pub(in crate::plugin) mod bindings;
+pub(in crate::plugin) mod bindings_foreign;
+pub(in crate::plugin) mod component;
+pub(in crate::plugin) mod engine;
+pub(in crate::plugin) mod linkers;
+pub(in crate::plugin) mod loaded;

@@ -1,0 +1,93 @@
+//! The threads that connections and guests run on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// How many task polls may pass before sockets and timers are looked at: one
+/// callback after the other must not keep the other connections waiting, and
+/// each look is a system call.
+const EVENT_INTERVAL: u32 = 16;
+
+/// Threads with a runtime each. The first instance of a plugin and its
+/// connections share one, so that a message changes no thread on its way; further
+/// instances are spread over the others.
+pub(in crate::plugin) struct Shards {
+    all: Vec<Shard>,
+    handles: Arc<[Handle]>,
+    next: AtomicUsize,
+}
+
+/// Where the instances of one plugin run.
+#[derive(Clone)]
+pub(in crate::plugin) struct Placement {
+    shards: Arc<[Handle]>,
+    first: usize,
+}
+
+struct Shard {
+    handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Shards {
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub(in crate::plugin) fn start(count: usize) -> std::io::Result<Self> {
+        let all: Vec<_> = (0..count.max(1)).map(Shard::start).collect::<Result<_, _>>()?;
+        let handles = all.iter().map(|shard| shard.handle.clone()).collect();
+        Ok(Self { all, handles, next: AtomicUsize::new(0) })
+    }
+
+    /// The place for the next plugin: shards take turns.
+    pub(in crate::plugin) fn assign(&self) -> Placement {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        Placement { shards: Arc::clone(&self.handles), first }
+    }
+
+    /// Ends all threads, and whatever runs on them.
+    pub(in crate::plugin) fn stop(&mut self) {
+        for shard in &mut self.all {
+            shard.stop.take();
+        }
+        self.all.clear();
+    }
+}
+
+impl Placement {
+    /// Number and runtime of the shard for an instance of the plugin; the one
+    /// with the number 0 is where its connections are.
+    pub(in crate::plugin) fn of(&self, instance: usize) -> Option<(usize, &Handle)> {
+        let index = self.first.wrapping_add(instance).checked_rem(self.shards.len())?;
+        Some((index, self.shards.get(index)?))
+    }
+}
+
+impl Shard {
+    fn start(number: usize) -> std::io::Result<Self> {
+        let runtime =
+            Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread =
+            std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                // A sender that is gone says the same as one that has sent.
+                let _ = runtime.block_on(stopped);
+            })?;
+        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
