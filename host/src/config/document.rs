@@ -14,14 +14,24 @@ pub(super) struct Document<'a> {
     text: &'a str,
     path: PathBuf,
     root: Spanned<DeTable<'a>>,
+    /// Where each line begins.
+    lines: Vec<usize>,
     problems: Vec<Problem>,
+    /// Problems that were not noted any more.
+    more: usize,
 }
+
+/// Nobody reads more of them, and each costs a look for its place.
+const MAX_PROBLEMS: usize = 1000;
 
 impl<'a> Document<'a> {
     /// Parses the text. What is no TOML is a problem of the document.
     pub(super) fn parse(path: &Path, text: &'a str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut document = Self { text, path: path.to_owned(), root, problems: Vec::new() };
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        let (path, problems) = (path.to_owned(), Vec::new());
+        let mut document = Self { text, path, root, lines, problems, more: 0 };
         for error in errors {
             // One line for each: what follows are hints of the parser's own.
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
@@ -72,10 +82,14 @@ impl<'a> Document<'a> {
 
     /// Notes what is wrong with this part of the text.
     pub(super) fn note(&mut self, span: Range<usize>, message: String) {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_begin = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_begin..).map_or(0, |line| line.chars().count()) + 1;
-        let line = before.matches('\n').count() + 1;
+        if self.problems.len() == MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        let line = self.lines.partition_point(|begin| *begin <= span.start);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let before = self.text.get(begin..span.start).unwrap_or_default();
+        let column = before.chars().count() + 1;
         self.problems.push(Problem { line, column, message, path: self.path.clone() });
     }
 
@@ -87,6 +101,10 @@ impl<'a> Document<'a> {
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort();
         self.problems.dedup();
+        if let (1.., Some(last)) = (self.more, self.problems.last()) {
+            let message = format!("and {} more mistakes", self.more);
+            self.problems.push(Problem { message, ..last.clone() });
+        }
         self.problems
     }
 }

@@ -1,6 +1,8 @@
 //! From a manifest's text to what is run.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::connections::ConnectionPlan;
@@ -49,14 +51,27 @@ impl OwnConnection {
     }
 }
 
+/// Far more than any manifest has; a device that never ends has more.
+const MAX_BYTES: u64 = 16 << 20;
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        let reason = format!("it has more than {MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(text)
+}
+
 impl Manifest {
     /// Reads a manifest and the secrets it names.
     ///
     /// # Errors
     /// If it can't be read, or with everything in it that makes no sense.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        let text =
+            read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
         Self::parse(path, &text)
     }
 
@@ -147,7 +162,7 @@ impl Planner<'_> {
     ) -> PlannedPlugin {
         let keys = ["plugin", name];
         let component = document.folder().join(&table.component);
-        if let Err(error) = std::fs::File::open(&component) {
+        if let Err(error) = File::open(&component) {
             let message = format!("open {}: {error}", component.display());
             document.problem(&["plugin", name, "component"], message);
         }

@@ -19,6 +19,7 @@ mod contract;
 mod floods;
 mod handles;
 mod loading;
+mod manifests;
 mod memory;
 mod names;
 mod system;
