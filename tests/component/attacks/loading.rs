@@ -2,12 +2,13 @@
 //! deep, or too long to compile.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use test_support::TempDir;
+use anyhow::{Context, Result};
+use test_support::{HostProcess, LogLine, NatsServer, TempDir, eventually, guest};
 
 use crate::arena::Attack;
-use crate::program::assert_has;
+use crate::program::{assert_has, command};
 use crate::sections::{self, CORE_MODULE, EXPORTS, TYPES, append, leb128};
 
 /// Lets a component be refused.
@@ -66,7 +67,7 @@ async fn exports_that_nobody_asked_for_harm_nobody() -> Result<()> {
 
 /// A plugin that works, to be added to.
 fn plugin() -> Result<Vec<u8>> {
-    Ok(std::fs::read(test_support::guest("trap-in-message")?)?)
+    Ok(std::fs::read(guest("trap-in-message")?)?)
 }
 
 #[tokio::test]
@@ -134,4 +135,58 @@ fn many_functions(count: usize) -> Vec<u8> {
     }
     append(&mut module, 10, &code);
     module
+}
+
+/// A host whose compiled components are kept in a folder of the test's.
+async fn start_with_cache(server: &NatsServer, folder: &Path) -> Result<HostProcess> {
+    let (echo, url) = (guest("echo")?, server.url());
+    let echo = echo.to_str().context("path")?;
+    let mut command = command(&["run", echo, "-A", "--server", &url, "--log-format", "json"]);
+    command.env("XDG_CACHE_HOME", folder);
+    let host = HostProcess::spawn(command)?;
+    host.wait_until_ready("echo").await?;
+    Ok(host)
+}
+
+/// All files in a folder and those in it.
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(files_in(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
+}
+
+#[tokio::test]
+async fn cache_of_junk_is_not_believed() -> Result<()> {
+    let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
+    let host = start_with_cache(&server, folder.path()).await?;
+    // It is written by and by.
+    let is_code = |file: &PathBuf| file.metadata().is_ok_and(|data| data.len() > 10_000);
+    let code = eventually("a compiled component", async || {
+        Ok(files_in(folder.path())?.into_iter().find(is_code))
+    })
+    .await?;
+    host.stop().await?;
+    for junk in [vec![], vec![0xa5; 100_000], std::fs::read(&code)?.split_off(1_000)] {
+        std::fs::write(&code, junk)?;
+        let host = start_with_cache(&server, folder.path()).await?;
+        let client = server.client().await?;
+        assert_eq!(crate::second::ask(&client, "echo", "x").await?.payload, "x");
+        host.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn cache_that_can_not_be_written_costs_only_time() -> Result<()> {
+    let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
+    let no_folder = folder.path().join("file");
+    std::fs::write(&no_folder, "")?;
+    let host = start_with_cache(&server, &no_folder).await?;
+    let told = |line: &LogLine| line.message() == Some("compiled components are not kept");
+    host.wait_for_log("the reason", told).await?;
+    host.stop().await?;
+    Ok(())
 }

@@ -27,8 +27,8 @@ pub(in crate::plugin) enum Concurrency {
 /// use `stack_bytes` of native stack.
 ///
 /// # Errors
-/// If the settings do not go together on this machine, or the cache directory
-/// can't be used.
+/// If the settings do not go together on this machine, or a cache directory that
+/// was named can't be used.
 pub(in crate::plugin) fn engine(
     cache: &CompileCache,
     concurrency: Concurrency,
@@ -43,25 +43,30 @@ pub(in crate::plugin) fn engine(
         .epoch_interruption(true)
         .async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
         .max_wasm_stack(stack_bytes);
-    let directory = match cache {
-        CompileCache::Off => None,
-        CompileCache::Default => Some(None),
-        CompileCache::Directory(path) => Some(Some(path)),
-    };
-    if let Some(directory) = directory {
-        let mut settings = CacheConfig::new();
-        if let Some(path) = directory {
-            settings.with_directory(path);
-        }
-        config.cache(Some(Cache::new(settings).map_err(LoadError::Cache)?));
-    }
+    config.cache(open(cache)?);
     Engine::new(&config).map_err(LoadError::Engine)
+}
+
+/// Opens a cache. That of the user need not be there: a container often has no
+/// directory that can be written, and then each start compiles.
+fn open(cache: &CompileCache) -> Result<Option<Cache>, LoadError> {
+    let mut settings = CacheConfig::new();
+    match cache {
+        CompileCache::Off => Ok(None),
+        CompileCache::Directory(path) => {
+            settings.with_directory(path);
+            Cache::new(settings).map(Some).map_err(LoadError::Cache)
+        }
+        CompileCache::Default => Ok(Cache::new(settings)
+            .inspect_err(|error| tracing::warn!(%error, "compiled components are not kept"))
+            .ok()),
+    }
 }
 
 /// Where compiled components are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CompileCache {
-    /// The user's cache directory.
+    /// The user's cache directory; nowhere if it can't be used.
     #[default]
     Default,
     /// This directory; created if missing. It must be an absolute path.
