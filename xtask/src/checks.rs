@@ -60,12 +60,17 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) ->
     steps.run("test", test.args(args))
 }
 
-/// The test of random faults, for longer than the tests have time for.
-pub(crate) fn soak(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result<()> {
+/// The soaks whose names contain `which`, for longer than the tests have time for.
+pub(crate) fn soak(
+    workspace: &Workspace,
+    steps: &mut Steps,
+    which: &str,
+    seconds: &str,
+) -> Result<()> {
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
     let mut soak = workspace.cargo("test");
-    soak.args(["--locked", "--test", "soak", "--", "--nocapture"])
+    soak.args(["--locked", "--test", "soak", which, "--", "--nocapture"])
         .env("SOAK_SECONDS", seconds)
         .env("NATS_SERVER_BIN", server)
         .env("SIMPLE_NATS_GUESTS", workspace.guests());

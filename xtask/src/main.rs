@@ -40,14 +40,18 @@ usage: cargo xtask COMMAND
   ci            everything that must pass: fmt --check, lint, doc, the reference,
                 deny, test
   bench [ARGS]  the benchmarks; ARGS go to them
-  soak [SECONDS]
-                random faults for so long (600 unless told otherwise), and what
-                must hold meanwhile; SOAK_SEED repeats those of an earlier run
+  soak [faults | misbehaviour] [SECONDS]
+                random faults of network and servers, then plugins of which most
+                misbehave, each for so long (600 unless told otherwise), and what
+                must hold meanwhile; SOAK_SEED repeats the faults of an earlier run
   fuzz [TARGET] [SECONDS]
                 fuzz one target, or each, for so long; needs a nightly compiler
                 and cargo-fuzz
 
 environment: NATS_SERVER_BIN names the nats-server to use";
+
+/// How many seconds a soak takes.
+const DEFAULT_SOAK: &str = "600";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -58,6 +62,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether this is one of the soaks.
+fn is_soak(name: &str) -> bool {
+    ["faults", "misbehaviour"].contains(&name)
 }
 
 fn run(args: &[String]) -> Result<()> {
@@ -79,8 +88,14 @@ fn run(args: &[String]) -> Result<()> {
         ("wit-reference", []) => reference::write(&workspace, &mut steps)?,
         ("ci", []) => checks::ci(&workspace, &mut steps)?,
         ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
-        ("soak", []) => checks::soak(&workspace, &mut steps, "600")?,
-        ("soak", [seconds]) => checks::soak(&workspace, &mut steps, seconds)?,
+        ("soak", []) => checks::soak(&workspace, &mut steps, "", DEFAULT_SOAK)?,
+        ("soak", [which]) if is_soak(which) => {
+            checks::soak(&workspace, &mut steps, which, DEFAULT_SOAK)?;
+        }
+        ("soak", [seconds]) => checks::soak(&workspace, &mut steps, "", seconds)?,
+        ("soak", [which, seconds]) if is_soak(which) => {
+            checks::soak(&workspace, &mut steps, which, seconds)?;
+        }
         ("fuzz", rest) => fuzz::run(&workspace, &mut steps, rest)?,
         ("help" | "--help" | "-h", _) => println!("{USAGE}"),
         _ => bail!("unknown command: {}\n\n{USAGE}", args.join(" ")),

@@ -19,7 +19,7 @@ async fn is_cut(name: &str, provoke: impl AsyncFnOnce(&Arena) -> Result<()>) -> 
 /// Asserts that this reason is one of having run for too long. On a busy machine,
 /// the time is over before all of the processor time was to be had.
 #[track_caller]
-fn is_over(reason: &str) {
+pub(crate) fn is_over(reason: &str) {
     let is_over = ["processor time", "took longer than"].iter().any(|over| reason.contains(over));
     assert!(is_over, "{reason}");
 }

@@ -1,12 +1,7 @@
-//! Random faults for as long as `SOAK_SECONDS` says, and what must hold all the
-//! while: nothing comes twice, order is kept, nothing is lost that was confirmed,
-//! every request ends, and the host takes no more memory and files than before.
-//! `SOAK_SEED` repeats the faults of an earlier run.
-
-#![allow(clippy::indexing_slicing, reason = "two servers, and a table as long as the faults")]
-
-mod harness;
-mod native;
+//! Random faults of the network and the servers, and what must hold: nothing comes
+//! twice, order is kept, nothing is lost that was confirmed, every request ends, and
+//! the host takes no more memory and files than before. `SOAK_SEED` repeats the
+//! faults of an earlier run.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,31 +9,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 use futures_util::future::try_join_all;
-use harness::run_until_ready;
-use native::{Arrival, Native, arrivals};
 use parking_lot::Mutex;
 use simple_nats::connection::{ConnectionEvent, ConnectionOptions};
 use simple_nats::protocol::{QueueGroup, SubjectPattern};
 use test_support::{HostProcess, Mode, NatsServer, Proxy, Signal, eventually, within};
 
-/// Long enough to meet most faults, and short enough for every run of the tests.
-const DEFAULT_SECONDS: u64 = 20;
-
-/// What the host may take more at the end than after the first seconds.
-const MORE_MEMORY: u64 = 64 << 20;
-const MORE_FILES: usize = 16;
+use crate::harness::run_until_ready;
+use crate::host_use::HostUse;
+use crate::native::{self, Arrival, Native, arrivals};
 
 /// After so long a request must have ended.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn everything_holds_under_random_faults() -> Result<()> {
-    let seed = variable("SOAK_SEED")?.unwrap_or_else(|| fastrand::u64(..));
-    let seconds = variable("SOAK_SECONDS")?.unwrap_or(DEFAULT_SECONDS);
-    println!("{seconds} s of faults with SOAK_SEED={seed}");
+    let _turn = crate::TURN.lock().await;
+    let (seed, time) = (crate::seed()?, crate::time()?);
+    println!("{time:?} of faults with SOAK_SEED={seed}");
     let mut stage = Stage::set().await?;
     let watch = Arc::new(Watch::default());
     let (sender, asker) = (stage.client("sender").await?, stage.client("asker").await?);
@@ -62,8 +52,7 @@ async fn everything_holds_under_random_faults() -> Result<()> {
     };
     let (of_listener, of_reader) = (Mutex::<Ledger>::default(), Mutex::<Ledger>::default());
     let mut host = HostUse::default();
-    let faults =
-        stage.trouble(Rng::with_seed(seed), Duration::from_secs(seconds), &watch, &mut host);
+    let faults = stage.trouble(Rng::with_seed(seed), time, &watch, &mut host);
     let ((), sent, answered, (), (), ()) = tokio::try_join!(
         faults,
         send(&sender, &watch),
@@ -87,11 +76,6 @@ async fn everything_holds_under_random_faults() -> Result<()> {
     ensure!(watch.confirmed.load(Ordering::Relaxed) > 0, "nothing was confirmed");
     ensure!(of_reader.lock().count > 0 && answered.0 > 0, "nothing came through");
     host.check()
-}
-
-fn variable(name: &str) -> Result<Option<u64>> {
-    let Ok(text) = std::env::var(name) else { return Ok(None) };
-    text.parse().map(Some).with_context(|| format!("{name}={text} is no number"))
 }
 
 /// Between two looks at something that announces nothing.
@@ -414,40 +398,5 @@ impl fmt::Display for Faults {
             write!(f, "{}{count} {fault:?}", if index > 0 { ", " } else { "" })?;
         }
         Ok(())
-    }
-}
-
-/// Memory and files of the host, after the first faults and now.
-#[derive(Default)]
-struct HostUse {
-    first: Option<(u64, usize)>,
-    last: (u64, usize),
-    samples: usize,
-}
-
-impl HostUse {
-    fn note(&mut self, host: &HostProcess) -> Result<()> {
-        self.last = (host.resident_bytes()?, host.open_files()?);
-        self.samples += 1;
-        if self.samples == 3 {
-            self.first = Some(self.last);
-        }
-        Ok(())
-    }
-
-    fn check(&self) -> Result<()> {
-        let Some((memory, files)) = self.first else { return Ok(()) };
-        ensure!(self.last.0 <= memory + MORE_MEMORY, "memory grew: {self}");
-        ensure!(self.last.1 <= files + MORE_FILES, "files are left open: {self}");
-        Ok(())
-    }
-}
-
-impl fmt::Display for HostUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (memory, files) = self.first.unwrap_or(self.last);
-        let mebibytes = |bytes: u64| bytes >> 20;
-        let (now, open) = (mebibytes(self.last.0), self.last.1);
-        write!(f, "{} MiB and {files} files, then {now} MiB and {open} files", mebibytes(memory))
     }
 }
