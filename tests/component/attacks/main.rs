@@ -11,13 +11,14 @@ mod program;
 mod second;
 
 mod arena;
-mod machine;
 mod neighbour;
 mod sections;
+mod service;
 
 mod contract;
 mod floods;
 mod handles;
+mod isolation;
 mod loading;
 mod manifests;
 mod memory;

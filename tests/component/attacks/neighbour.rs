@@ -13,8 +13,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use test_support::Machine;
 
-use crate::machine::Machine;
+use crate::service::Service;
 
 /// How often messages are written.
 const PACE: Duration = Duration::from_millis(1);
@@ -45,37 +46,6 @@ struct Shared {
     ticks: AtomicU64,
     per_tick: u64,
     begin: Instant,
-}
-
-/// How the neighbour did.
-pub(crate) struct Service {
-    pub(crate) asked: usize,
-    pub(crate) answered: usize,
-    /// How long answers took beyond what is the server's doing, in ascending order.
-    times: Vec<Duration>,
-    /// The share of the processors that was others'.
-    pub(crate) used_by_others: f64,
-}
-
-impl Service {
-    /// The share of what was asked that was answered within a time.
-    pub(crate) fn share_within(&self, time: Duration) -> f64 {
-        self.times.partition_point(|took| *took <= time) as f64 / self.asked as f64
-    }
-}
-
-impl std::fmt::Debug for Service {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let at = |share: f64| self.times.get((self.asked as f64 * share) as usize);
-        f.debug_struct("Service")
-            .field("asked", &self.asked)
-            .field("answered", &self.answered)
-            .field("median", &at(0.5))
-            .field("95%", &at(0.95))
-            .field("slowest", &self.times.last())
-            .field("used_by_others", &self.used_by_others)
-            .finish()
-    }
 }
 
 struct Record {
@@ -136,14 +106,8 @@ impl Asking {
             let reference = references.get(number / per_tick).copied().flatten();
             took.map(|took| took.saturating_sub(reference.unwrap_or_default()))
         };
-        let mut times: Vec<_> = record.answers.iter().enumerate().filter_map(beyond).collect();
-        times.sort_unstable();
-        Ok(Service {
-            asked: record.answers.len(),
-            answered: times.len(),
-            times,
-            used_by_others: Machine::now()?.used_by_others_since(self.before),
-        })
+        let times = record.answers.iter().enumerate().map(beyond);
+        Ok(Service::of(times, self.before.until_now()?))
     }
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use anyhow::{Context, Result};
 
 /// Processor time up to now, in ticks of the system's clock.
-#[derive(Clone, Copy)]
-pub(crate) struct Machine {
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
     all: u64,
     idle: u64,
     /// Of this process and those that it has started.
@@ -15,7 +15,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Looks at it.
-    pub(crate) fn now() -> Result<Self> {
+    pub fn now() -> Result<Self> {
         let stat = fs::read_to_string("/proc/stat")?;
         let line = stat.lines().next().context("no processors")?;
         // user, nice, system, idle, waiting, interrupts, soft interrupts, stolen
@@ -23,11 +23,34 @@ impl Machine {
         Ok(Self { all: times.iter().sum(), idle: times[3] + times[4], own: own()? })
     }
 
-    /// The share of the processors that others have used since.
-    pub(crate) fn used_by_others_since(self, before: Self) -> f64 {
-        let busy = (self.all - before.all).saturating_sub(self.idle - before.idle);
-        let others = busy.saturating_sub(self.own.saturating_sub(before.own));
-        others as f64 / (self.all - before.all).max(1) as f64
+    /// How it was used since.
+    pub fn until_now(self) -> Result<Share> {
+        let now = Self::now()?;
+        let all = (now.all - self.all).max(1) as f64;
+        let busy = (now.all - self.all).saturating_sub(now.idle - self.idle);
+        let own = now.own.saturating_sub(self.own);
+        Ok(Share { own: own as f64 / all, others: busy.saturating_sub(own) as f64 / all })
+    }
+}
+
+/// Shares of the processors' time, between 0 and 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Of this process and those that it has started.
+    pub own: f64,
+    /// Of all others.
+    pub others: f64,
+}
+
+/// On a machine that works for others too, each of them takes its turn: where they
+/// use more than this share of the processors, times say nothing of the host.
+const OTHERS: f64 = 0.05;
+
+impl Share {
+    /// Whether the machine was there for this process alone, so that times can be
+    /// judged.
+    pub fn is_quiet(self) -> bool {
+        self.others <= OTHERS
     }
 }
 
