@@ -23,6 +23,7 @@ mod loading;
 mod manifests;
 mod memory;
 mod names;
+mod reloads;
 mod system;
 mod time;
 mod traps;
