@@ -4,119 +4,30 @@
 //! for the next one. Connections put things in, from their own threads; the
 //! instance takes them out. It knows nothing of wasm.
 
+mod answers;
+mod delivery;
+mod load;
+mod waiting;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
+use self::answers::answer_size;
+pub(in crate::plugin) use self::delivery::{Delivery, Event, Incoming};
+pub(in crate::plugin) use self::load::Load;
+pub use self::load::MailboxLimits;
+pub(in crate::plugin) use self::waiting::Wait;
 use super::timers::Timers;
-use crate::connection::{Answer, Backlog, ConnectionEvent, Reception};
+use crate::connection::{Backlog, Reception};
 use crate::protocol::Message;
-
-/// A message for a subscription of the instance.
-#[derive(Clone)]
-pub(in crate::plugin) struct Incoming {
-    pub(in crate::plugin) client: u32,
-    pub(in crate::plugin) sid: u64,
-    pub(in crate::plugin) message: Message,
-}
-
-/// One thing for the instance to handle.
-pub(in crate::plugin) enum Delivery {
-    Message(Incoming),
-    Reply { client: u32, id: u64, answer: Answer, last: bool },
-    Event { client: u32, event: Box<Event> },
-    Timer(u64),
-}
-
-/// What an instance is told of a connection of its plugin, or of a subscription
-/// of its own.
-#[derive(Debug, Clone)]
-pub(in crate::plugin) enum Event {
-    Connection(ConnectionEvent),
-    Connected(String),
-    /// Everything that the server had for this connection has been taken.
-    Drained,
-    SlowConsumer {
-        sid: u64,
-        /// Of this episode; goes on counting until the instance hears of it.
-        dropped: Arc<AtomicU64>,
-    },
-    SubscriptionEnded {
-        sid: u64,
-        reason: String,
-    },
-}
 
 /// What may wait before the messages, if it is told of another refusal by the
 /// server: a guest can have those as often as it likes.
 const MAX_REFUSALS: usize = 1024;
-
-/// How much may wait. Bytes are those of subject, reply-to, headers and payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MailboxLimits {
-    /// Messages of one subscription.
-    pub max_messages: usize,
-    /// Their bytes.
-    pub max_bytes: usize,
-    /// Messages of all subscriptions of an instance; no less than those of one.
-    pub max_instance_messages: usize,
-    /// Their bytes; no less than those of one.
-    pub max_instance_bytes: usize,
-}
-
-impl Default for MailboxLimits {
-    fn default() -> Self {
-        Self {
-            max_messages: 65_536,
-            max_bytes: 64 << 20,
-            max_instance_messages: 131_072,
-            max_instance_bytes: 128 << 20,
-        }
-    }
-}
-
-/// What waits: of one subscription, or of all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::plugin) struct Load {
-    pub(in crate::plugin) messages: usize,
-    pub(in crate::plugin) bytes: usize,
-}
-
-impl Load {
-    fn remove(&mut self, size: usize) {
-        self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(size);
-    }
-
-    fn with(self, size: usize) -> Self {
-        Self { messages: self.messages + 1, bytes: self.bytes.saturating_add(size) }
-    }
-
-    fn fits(self, most: Self) -> bool {
-        self.messages <= most.messages && self.bytes <= most.bytes
-    }
-
-    fn half(self) -> Self {
-        Self { messages: self.messages / 2, bytes: self.bytes / 2 }
-    }
-}
-
-/// What a wait ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::plugin) enum Wait {
-    /// There is something to take.
-    Ready,
-    /// The time given has passed.
-    TimedOut,
-    /// The host is stopping, nothing waits and nothing is expected.
-    Stopped,
-}
 
 /// Messages that came together, and maybe with others, keep one block of the
 /// connection alive; so many such groups may wait as they came.
@@ -275,34 +186,6 @@ impl Mailbox {
         self.signal(was_idle);
     }
 
-    /// Puts an answer to a request before the messages that wait. Of many answers,
-    /// so many bytes may wait; the last one always fits, since it is waited for.
-    ///
-    /// # Errors
-    /// If it does not fit and is dropped: with the bytes that wait, and with it.
-    pub(in crate::plugin) fn push_reply(
-        &self,
-        client: u32,
-        id: u64,
-        answer: Answer,
-        last: bool,
-        max_bytes: usize,
-    ) -> Result<(), (usize, usize)> {
-        let size = answer_size(&answer);
-        let mut inner = self.inner.lock();
-        let (current, desired) = (inner.answer_bytes, inner.answer_bytes.saturating_add(size));
-        if last {
-            inner.requests = inner.requests.saturating_sub(1);
-        } else if desired > max_bytes || inner.urgent.len() >= self.most.messages {
-            return Err((current, desired));
-        }
-        let was_idle = inner.is_idle();
-        inner.answer_bytes = desired;
-        inner.urgent.push_back(Delivery::Reply { client, id, answer, last });
-        self.signal(was_idle);
-        Ok(())
-    }
-
     fn signal(&self, was_idle: bool) {
         if was_idle {
             self.changed.notify_one();
@@ -377,86 +260,6 @@ impl Mailbox {
         self.waiting.store(inner.total.messages, Ordering::Relaxed);
     }
 
-    /// Waits until there is something to take. Due timers count.
-    pub(in crate::plugin) async fn wait(&self, timeout: Option<Duration>) -> Wait {
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        loop {
-            let changed = self.changed.notified();
-            let deadline = {
-                let mut inner = self.inner.lock();
-                let due = inner.collect_timers();
-                if !inner.is_idle() {
-                    return Wait::Ready;
-                }
-                if inner.stopping && inner.requests == 0 {
-                    return Wait::Stopped;
-                }
-                match (due, until) {
-                    (Some(due), Some(until)) => Some(due.min(until)),
-                    (due, until) => due.or(until),
-                }
-            };
-            let Some(deadline) = deadline else {
-                changed.await;
-                continue;
-            };
-            if until.is_some_and(|until| until <= Instant::now()) {
-                return Wait::TimedOut;
-            }
-            // Either way the loop looks again at what there is.
-            let _ = tokio::time::timeout_at(deadline.into(), changed).await;
-        }
-    }
-
-    /// Nothing new is expected: waits end once everything was taken.
-    pub(in crate::plugin) fn stop(&self) {
-        self.inner.lock().stopping = true;
-        self.changed.notify_one();
-    }
-
-    /// A request was sent: its answer is expected, also while stopping.
-    pub(in crate::plugin) fn expect_reply(&self) {
-        self.inner.lock().requests += 1;
-    }
-
-    /// The request was cancelled: what has come of it is not to be delivered.
-    pub(in crate::plugin) fn forget_request(&self, request: u64) {
-        let mut inner = self.inner.lock();
-        let (mut ended, mut freed) = (false, 0);
-        inner.urgent.retain(|delivery| match delivery {
-            Delivery::Reply { id, answer, last, .. } if *id == request => {
-                ended |= *last;
-                freed += answer_size(answer);
-                false
-            }
-            _ => true,
-        });
-        inner.answer_bytes = inner.answer_bytes.saturating_sub(freed);
-        if !ended {
-            inner.requests = inner.requests.saturating_sub(1);
-        }
-        drop(inner);
-        self.changed.notify_one();
-    }
-
-    pub(in crate::plugin) fn set_timer(&self, id: u64, delay: Duration, repeat: bool) {
-        self.inner.lock().timers.set(id, Instant::now(), delay, repeat);
-        self.changed.notify_one();
-    }
-
-    pub(in crate::plugin) fn cancel_timer(&self, timer: u64) {
-        let mut inner = self.inner.lock();
-        inner.timers.cancel(timer);
-        let waiting = inner.urgent.len();
-        inner.urgent.retain(|delivery| !matches!(delivery, Delivery::Timer(id) if *id == timer));
-        let cancelled = waiting - inner.urgent.len();
-        inner.due_timers = inner.due_timers.saturating_sub(cancelled);
-    }
-
-    pub(in crate::plugin) fn timer_count(&self) -> usize {
-        self.inner.lock().timers.len()
-    }
-
     /// The instance is gone: its timers, and the answers to its requests, are
     /// nobody's. Messages and events wait for the next one.
     pub(in crate::plugin) fn forget_instance(&self) {
@@ -528,185 +331,7 @@ impl Inner {
     fn is_idle(&self) -> bool {
         self.urgent.is_empty() && self.ordered.is_empty()
     }
-
-    /// Moves the timers that are due to the other deliveries; answers when the
-    /// next one will be.
-    fn collect_timers(&mut self) -> Option<Instant> {
-        if self.timers.len() == 0 {
-            return None;
-        }
-        let now = Instant::now();
-        // Those that repeat come again only once all have been taken, or an instance
-        // that is slower than they are would have ever more of them.
-        if self.due_timers == 0 {
-            while let Some(id) = self.timers.pop_due(now) {
-                self.urgent.push_back(Delivery::Timer(id));
-                self.due_timers += 1;
-            }
-        }
-        self.timers.next()
-    }
-}
-
-fn answer_size(answer: &Answer) -> usize {
-    answer.as_ref().map_or(0, |message| message.as_ref().map_or(0, Message::size))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn push_reply(mailbox: &Mailbox, answer: Answer, last: bool) -> Result<(), (usize, usize)> {
-        mailbox.push_reply(1, 1, answer, last, 100)
-    }
-
-    #[test]
-    fn answers_beyond_their_bytes_are_dropped_and_the_last_one_is_not() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        let answer = |size| Ok(Some(Message::new("a", None, b"", &vec![0; size])));
-        assert_eq!(push_reply(&mailbox, answer(59), false), Ok(()));
-        assert_eq!(push_reply(&mailbox, answer(40), false), Err((60, 101)));
-        assert_eq!(push_reply(&mailbox, answer(39), false), Ok(()));
-        assert_eq!(push_reply(&mailbox, answer(500), true), Ok(()));
-        assert!(mailbox.take().is_some());
-        assert!(mailbox.take().is_some());
-        assert!(mailbox.take().is_some());
-        assert_eq!(push_reply(&mailbox, answer(99), false), Ok(()));
-        mailbox.forget_request(1);
-        assert_eq!(push_reply(&mailbox, answer(99), false), Ok(()));
-    }
-
-    #[tokio::test]
-    async fn timers_that_an_instance_is_too_slow_for_do_not_pile_up() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        for id in 1..=3 {
-            mailbox.set_timer(id, Duration::ZERO, true);
-        }
-        // They repeat every millisecond.
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_millis(5) {
-            assert_eq!(mailbox.wait(None).await, Wait::Ready);
-        }
-        let taken = std::iter::from_fn(|| mailbox.take()).count();
-        assert!((1..=3).contains(&taken), "{taken}");
-        assert_eq!(mailbox.wait(None).await, Wait::Ready);
-    }
-
-    fn incoming(sid: u64, payload: &[u8]) -> Incoming {
-        Incoming { client: 1, sid, message: Message::new("a", None, b"", payload) }
-    }
-
-    #[test]
-    fn newest_message_of_a_subscription_is_dropped_at_its_limit() {
-        let limits = MailboxLimits { max_messages: 2, max_bytes: 100, ..MailboxLimits::default() };
-        let mailbox = Mailbox::new(limits);
-        assert_eq!(mailbox.push(incoming(1, b"one")), Reception::Taken);
-        assert_eq!(mailbox.push(incoming(1, &[0; 100])), Reception::Dropped);
-        assert_eq!(mailbox.push(incoming(1, b"two")), Reception::Behind);
-        assert_eq!(mailbox.push(incoming(1, b"three")), Reception::Dropped);
-        assert_eq!(mailbox.push(incoming(2, b"other")), Reception::Taken);
-        assert_eq!(mailbox.pending_of(1), Load { messages: 2, bytes: 8 });
-        assert_eq!(mailbox.pending(), Load { messages: 3, bytes: 14 });
-        assert_eq!(mailbox.backlog(1), Backlog { is_high: true, handled: 0 });
-        assert!(mailbox.take().is_some());
-        assert_eq!(mailbox.backlog(1), Backlog { is_high: false, handled: 1 });
-        assert_eq!(mailbox.push(incoming(1, b"four")), Reception::Behind);
-    }
-
-    #[test]
-    fn subscriptions_together_have_a_limit_of_their_own() {
-        let limits = MailboxLimits {
-            max_messages: 2,
-            max_bytes: 18,
-            max_instance_messages: 3,
-            max_instance_bytes: 20,
-        };
-        let mailbox = Mailbox::new(limits);
-        assert_eq!(mailbox.push(incoming(1, &[0; 5])), Reception::Taken);
-        assert_eq!(mailbox.push(incoming(2, &[0; 17])), Reception::Dropped);
-        assert_eq!(mailbox.push(incoming(2, b"")), Reception::Behind);
-        assert_eq!(mailbox.push(incoming(3, b"")), Reception::Behind);
-        assert_eq!(mailbox.push(incoming(4, b"")), Reception::Dropped);
-        assert_eq!(mailbox.waiting(), 3);
-    }
-
-    #[test]
-    fn events_do_not_queue_behind_messages() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        mailbox.push(incoming(1, b""));
-        mailbox.push_event(1, Event::Drained);
-        assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
-        assert!(matches!(mailbox.take(), Some(Delivery::Message(_))));
-        assert!(mailbox.take().is_none());
-    }
-
-    #[test]
-    fn messages_are_taken_together_up_to_what_comes_before_others() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        for sid in 1..=4 {
-            mailbox.push(incoming(sid, b"xyz"));
-        }
-        mailbox.push_event_in_order(1, Event::Drained);
-        mailbox.push(incoming(5, b""));
-        mailbox.push_urgent(Delivery::Timer(7));
-        assert!(mailbox.take_messages(9, 999).is_empty());
-        assert!(matches!(mailbox.take(), Some(Delivery::Timer(7))));
-
-        let sids = |messages: &[Incoming]| messages.iter().map(|one| one.sid).collect::<Vec<_>>();
-        let taken = mailbox.take_messages(9, 10);
-        assert_eq!(sids(&taken), [1, 2]);
-        mailbox.put_back(taken);
-        assert_eq!(mailbox.pending(), Load { messages: 5, bytes: 17 });
-        assert_eq!(sids(&mailbox.take_messages(1, 0)), [1]);
-        assert_eq!(sids(&mailbox.take_messages(9, 999)), [2, 3, 4]);
-        assert!(mailbox.take_messages(9, 999).is_empty());
-        assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
-        assert_eq!(sids(&mailbox.take_messages(9, 999)), [5]);
-        assert_eq!(mailbox.pending(), Load::default());
-    }
-
-    #[test]
-    fn refusals_do_not_pile_up_and_other_events_are_kept() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        let refused = || ConnectionEvent::PublishRefused { subject: "a".into(), text: "no".into() };
-        for _ in 0..10_000 {
-            mailbox.push_event(1, Event::Connection(refused()));
-        }
-        mailbox.push_event(1, Event::Connection(ConnectionEvent::LameDuck));
-        let count = std::iter::from_fn(|| mailbox.take()).count();
-        assert_eq!(count, MAX_REFUSALS + 1);
-    }
-
-    #[test]
-    fn discarded_messages_are_not_delivered() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        mailbox.push(incoming(1, b"x"));
-        mailbox.push(incoming(2, b"y"));
-        mailbox.discard(|incoming| incoming.sid == 1);
-        assert!(matches!(mailbox.take(), Some(Delivery::Message(Incoming { sid: 2, .. }))));
-        assert_eq!(mailbox.pending(), Load::default());
-    }
-
-    #[tokio::test]
-    async fn wait_ends_for_timers_deadlines_and_stop() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        assert_eq!(mailbox.wait(Some(Duration::ZERO)).await, Wait::TimedOut);
-        mailbox.set_timer(3, Duration::ZERO, false);
-        assert_eq!(mailbox.wait(None).await, Wait::Ready);
-        assert!(matches!(mailbox.take(), Some(Delivery::Timer(3))));
-        mailbox.stop();
-        assert_eq!(mailbox.wait(None).await, Wait::Stopped);
-    }
-
-    #[tokio::test]
-    async fn stop_waits_for_answers_that_are_expected() {
-        let mailbox = Mailbox::new(MailboxLimits::default());
-        mailbox.expect_reply();
-        mailbox.stop();
-        assert_eq!(mailbox.wait(Some(Duration::ZERO)).await, Wait::TimedOut);
-        assert_eq!(push_reply(&mailbox, Ok(None), true), Ok(()));
-        assert_eq!(mailbox.wait(None).await, Wait::Ready);
-        assert!(mailbox.take().is_some());
-        assert_eq!(mailbox.wait(None).await, Wait::Stopped);
-    }
-}
+mod tests;

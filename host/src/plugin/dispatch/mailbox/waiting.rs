@@ -1,0 +1,93 @@
+//! How an instance waits for what comes, timers among it.
+
+use std::time::{Duration, Instant};
+
+use super::{Delivery, Inner, Mailbox};
+
+/// What a wait ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::plugin) enum Wait {
+    /// There is something to take.
+    Ready,
+    /// The time given has passed.
+    TimedOut,
+    /// The host is stopping, nothing waits and nothing is expected.
+    Stopped,
+}
+
+impl Mailbox {
+    /// Waits until there is something to take. Due timers count.
+    pub(in crate::plugin) async fn wait(&self, timeout: Option<Duration>) -> Wait {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let changed = self.changed.notified();
+            let deadline = {
+                let mut inner = self.inner.lock();
+                let due = inner.collect_timers();
+                if !inner.is_idle() {
+                    return Wait::Ready;
+                }
+                if inner.stopping && inner.requests == 0 {
+                    return Wait::Stopped;
+                }
+                match (due, until) {
+                    (Some(due), Some(until)) => Some(due.min(until)),
+                    (due, until) => due.or(until),
+                }
+            };
+            let Some(deadline) = deadline else {
+                changed.await;
+                continue;
+            };
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Wait::TimedOut;
+            }
+            // Either way the loop looks again at what there is.
+            let _ = tokio::time::timeout_at(deadline.into(), changed).await;
+        }
+    }
+
+    /// Nothing new is expected: waits end once everything was taken.
+    pub(in crate::plugin) fn stop(&self) {
+        self.inner.lock().stopping = true;
+        self.changed.notify_one();
+    }
+
+    pub(in crate::plugin) fn set_timer(&self, id: u64, delay: Duration, repeat: bool) {
+        self.inner.lock().timers.set(id, Instant::now(), delay, repeat);
+        self.changed.notify_one();
+    }
+
+    pub(in crate::plugin) fn cancel_timer(&self, timer: u64) {
+        let mut inner = self.inner.lock();
+        inner.timers.cancel(timer);
+        let waiting = inner.urgent.len();
+        inner.urgent.retain(|delivery| !matches!(delivery, Delivery::Timer(id) if *id == timer));
+        let cancelled = waiting - inner.urgent.len();
+        inner.due_timers = inner.due_timers.saturating_sub(cancelled);
+    }
+
+    pub(in crate::plugin) fn timer_count(&self) -> usize {
+        self.inner.lock().timers.len()
+    }
+}
+
+impl Inner {
+    /// Moves the timers that are due to the other deliveries; answers when the
+    /// next one will be.
+    fn collect_timers(&mut self) -> Option<Instant> {
+        if self.timers.len() == 0 {
+            return None;
+        }
+        let now = Instant::now();
+        // Those that repeat come again only once all have been taken, or an instance
+        // that is slower than they are would have ever more of them.
+        if self.due_timers == 0 {
+            while let Some(id) = self.timers.pop_due(now) {
+                self.urgent.push_back(Delivery::Timer(id));
+                self.due_timers += 1;
+            }
+        }
+        self.timers.next()
+    }
+}
