@@ -81,7 +81,8 @@ impl Host {
     /// If it is nothing that this host can run.
     pub async fn load(&self, settings: PluginSettings) -> Result<Program, StartError> {
         settings.check()?;
-        let loaded = loaded::load(&self.linkers, &settings).await?;
+        let reporter = Reporter::new(&settings.name, self.observer.clone());
+        let loaded = loaded::load(&self.linkers, &settings, &reporter).await?;
         Ok(Program {
             loaded: Arc::new(loaded),
             settings,
@@ -218,6 +219,7 @@ impl Program {
             reporter,
         ));
         let mailbox = Arc::new(Mailbox::new(shared.settings.limits.mailbox));
+        let stack_bytes = self.loaded.stack_bytes;
         let run = command::run(self.loaded, Arc::clone(&shared), Arc::clone(&mailbox));
         let mut task = runtime.spawn(run);
         let outcome = tokio::select! {
@@ -229,14 +231,14 @@ impl Program {
         };
         task.abort();
         shared.connections.close_all(CLOSE_TIMEOUT).await;
-        match outcome {
-            Some(Ok(Ok(code))) => Ok(code),
-            Some(Ok(Err(source))) => Err(StartError::Guest { plugin, source }),
-            Some(Err(_)) => Err(StartError::HostGone),
-            None => {
-                let source = GuestError::Timeout { during: "run, after the stop", limit: grace };
-                Err(StartError::Guest { plugin, source })
-            }
-        }
+        let ended = match outcome {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => return Err(StartError::HostGone),
+            None => Err(GuestError::Timeout { during: "run, after the stop", limit: grace }),
+        };
+        ended.map_err(|source| {
+            shared.ended_by(&source, stack_bytes);
+            StartError::Guest { plugin, source }
+        })
     }
 }

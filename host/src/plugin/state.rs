@@ -135,7 +135,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(plugin.settings.limits.max_handles);
         let limiter = Limiter::new(Arc::clone(&plugin.reporter), &plugin.settings.limits);
-        let foreign = adapters::Context::new(&plugin.settings.limits);
+        let foreign = adapters::Context::new(&plugin.settings.limits, &plugin.reporter);
         let remembers_askers = !plugin.settings.policy.publish.is_everything();
         Self {
             plugin,

@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
+use crate::plugin::reporting::event::PluginEvent;
+use crate::plugin::reporting::reporter::Reporter;
+
 /// How much of one instance's is kept, and how much may be.
 #[derive(Debug)]
 pub(super) struct Budget {
+    name: &'static str,
     used: AtomicUsize,
     limit: usize,
+    reporter: Arc<Reporter>,
 }
 
 /// A part of it; given back when dropped.
@@ -29,8 +34,9 @@ pub(super) struct OverBudget {
 }
 
 impl Budget {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit })
+    /// One of this limit, under the name that its event has.
+    pub(super) fn new(name: &'static str, limit: usize, reporter: Arc<Reporter>) -> Arc<Self> {
+        Arc::new(Self { name, used: AtomicUsize::new(0), limit, reporter })
     }
 
     /// A charge of nothing as yet.
@@ -42,10 +48,17 @@ impl Budget {
 impl Charge {
     /// Makes it so large, or leaves it as it is.
     pub(super) fn set(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        let Budget { used, limit } = &*self.budget;
+        let Budget { name, used, limit, reporter } = &*self.budget;
         // One thread at a time runs a guest, so this need not be one step.
-        let wanted = used.load(Ordering::Relaxed).saturating_sub(self.bytes).saturating_add(bytes);
+        let current = used.load(Ordering::Relaxed);
+        let wanted = current.saturating_sub(self.bytes).saturating_add(bytes);
         if wanted > *limit && bytes > self.bytes {
+            reporter.report(&PluginEvent::LimitReached {
+                limit: name,
+                current: current as u64,
+                desired: wanted as u64,
+                maximum: *limit as u64,
+            });
             return Err(OverBudget { wanted, limit: *limit });
         }
         used.store(wanted, Ordering::Relaxed);
@@ -67,7 +80,8 @@ mod tests {
 
     #[test]
     fn charges_share_a_limit_and_give_back() {
-        let budget = Budget::new(10);
+        let reporter = Arc::new(Reporter::new("it", None));
+        let budget = Budget::new("kept-bytes", 10, Arc::clone(&reporter));
         let (mut one, mut two) = (budget.open(), budget.open());
         assert_eq!(one.set(6), Ok(()));
         assert_eq!(two.set(5), Err(OverBudget { wanted: 11, limit: 10 }));
@@ -76,5 +90,6 @@ mod tests {
         assert_eq!(one.set(2), Ok(()));
         drop(two);
         assert_eq!(one.set(10), Ok(()));
+        assert_eq!(reporter.counts().limits_reached.get("kept-bytes"), Some(&2));
     }
 }

@@ -11,6 +11,7 @@ use crate::plugin::limits::Limits;
 use crate::plugin::loading::bindings::client::{ConnectOptions, Host as _};
 use crate::plugin::loading::bindings::requester::{Host as _, RequestOptions};
 use crate::plugin::loading::bindings::types::{Error, Header, Message};
+use crate::plugin::reporting::reporter::Reporter;
 use crate::plugin::state::State;
 use crate::protocol::{Headers, Message as Delivered, QueueGroup, SubjectPattern};
 
@@ -29,11 +30,12 @@ pub(in crate::plugin) struct Context {
 }
 
 impl Context {
-    pub(in crate::plugin) fn new(limits: &Limits) -> Self {
+    pub(in crate::plugin) fn new(limits: &Limits, reporter: &Arc<Reporter>) -> Self {
+        let budget = |name, limit| Budget::new(name, limit, Arc::clone(reporter));
         Self {
             client: None,
-            budget: Budget::new(limits.max_memory_bytes),
-            requests: Budget::new(limits.max_requests),
+            budget: budget("kept-bytes", limits.max_memory_bytes),
+            requests: budget("requests", limits.max_requests),
             in_hand: FxHashMap::default(),
             last_hand: 0,
         }

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 
 use self::answers::answer_size;
 pub(in crate::plugin) use self::delivery::{Delivery, Event, Incoming};
-pub(in crate::plugin) use self::load::Load;
 pub use self::load::MailboxLimits;
+pub(in crate::plugin) use self::load::{Load, Overflow};
 pub(in crate::plugin) use self::waiting::Wait;
 use super::timers::Timers;
 use crate::connection::{Backlog, Reception};
@@ -129,13 +129,16 @@ impl Mailbox {
     }
 
     /// Puts a message at the end, if there is room for it.
-    pub(in crate::plugin) fn push(&self, mut incoming: Incoming) -> Reception {
+    ///
+    /// # Errors
+    /// If there is none, and it is dropped.
+    pub(in crate::plugin) fn push(&self, mut incoming: Incoming) -> Result<Reception, Overflow> {
         let size = incoming.message.size();
         let mut inner = self.inner.lock();
         let total = inner.total.with(size);
         let load = inner.loads.get(&incoming.sid).copied().unwrap_or_default().with(size);
-        if !load.fits(self.most) || !total.fits(self.most_in_all) {
-            return Reception::Dropped;
+        if let Some(overflow) = self.overflow(load, total, size) {
+            return Err(overflow);
         }
         let was_idle = inner.is_idle();
         inner.own_memory(&mut incoming.message);
@@ -144,10 +147,29 @@ impl Mailbox {
         inner.ordered.push_back(Delivery::Message(incoming));
         self.waiting.store(total.messages, Ordering::Relaxed);
         self.signal(was_idle);
-        match self.is_high(load, total) {
+        Ok(match self.is_high(load, total) {
             true => Reception::Behind,
             false => Reception::Taken,
-        }
+        })
+    }
+
+    /// The limit that would be exceeded with a message of this size in both loads.
+    fn overflow(&self, load: Load, total: Load, size: usize) -> Option<Overflow> {
+        let (one, all) = (self.most, self.most_in_all);
+        [
+            ("pending-messages", load.messages, 1, one.messages),
+            ("pending-bytes", load.bytes, size, one.bytes),
+            ("instance-pending-messages", total.messages, 1, all.messages),
+            ("instance-pending-bytes", total.bytes, size, all.bytes),
+        ]
+        .into_iter()
+        .find(|(_, desired, _, maximum)| desired > maximum)
+        .map(|(limit, desired, size, maximum)| Overflow {
+            limit,
+            current: desired.saturating_sub(size),
+            desired,
+            maximum,
+        })
     }
 
     fn is_high(&self, load: Load, total: Load) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::mailbox::{Event, Incoming, Mailbox, Role};
+use super::mailbox::{Event, Incoming, Mailbox, Overflow, Role};
 use crate::connection::{Answer, Backlog, Client, Receiver, Reception};
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::reporting::reporter::Reporter;
@@ -155,16 +155,20 @@ impl Subscription {
         let mut members = self.members.lock();
         let Some(mailbox) = members.choose() else { return Reception::Taken };
         let incoming = Incoming { client: self.client_id, sid: self.sid, message };
-        let reception = mailbox.push(incoming);
-        match reception {
-            Reception::Taken if self.episode.is_on.load(Ordering::Relaxed) => self.end_episode(),
-            Reception::Taken | Reception::Behind => {}
-            Reception::Dropped => self.drop_message(mailbox),
+        let reception = match mailbox.push(incoming) {
+            Ok(reception) => reception,
+            Err(overflow) => {
+                self.drop_message(mailbox, overflow);
+                return Reception::Dropped;
+            }
+        };
+        if reception == Reception::Taken && self.episode.is_on.load(Ordering::Relaxed) {
+            self.end_episode();
         }
         reception
     }
 
-    fn drop_message(&self, mailbox: &Mailbox) {
+    fn drop_message(&self, mailbox: &Mailbox, overflow: Overflow) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
         self.reporter.message_dropped();
         let mut dropped = self.episode.dropped.lock();
@@ -175,6 +179,13 @@ impl Subscription {
         *dropped = Arc::new(AtomicU64::new(1));
         let event = Event::SlowConsumer { sid: self.sid, dropped: Arc::clone(&dropped) };
         let subject = self.subject.clone();
+        let Overflow { limit, current, desired, maximum } = overflow;
+        self.reporter.report(&PluginEvent::LimitReached {
+            limit,
+            current: current as u64,
+            desired: desired as u64,
+            maximum: maximum as u64,
+        });
         self.reporter.report(&PluginEvent::SlowConsumer { subject, sid: self.sid });
         mailbox.push_event(self.client_id, event);
     }

@@ -280,7 +280,7 @@ impl Inner {
     }
 
     async fn load(&self, settings: &PluginSettings) -> Result<Arc<Loaded>, StartError> {
-        Ok(Arc::new(loaded::load(&self.linkers, settings).await?))
+        Ok(Arc::new(loaded::load(&self.linkers, settings, &self.reporter).await?))
     }
 
     /// Starts a version and lets it take over from the one that serves. Answers
@@ -379,6 +379,13 @@ impl Inner {
         let GivenUp { error, failures, window } = given_up;
         let reason = error.summary();
         this.status.send_replace(PluginStatus::Quarantined { reason: reason.clone() });
+        let maximum = failures.saturating_sub(1).into();
+        this.reporter.report(&PluginEvent::LimitReached {
+            limit: "failures",
+            current: maximum,
+            desired: failures.into(),
+            maximum,
+        });
         this.reporter.report(&PluginEvent::Quarantined { reason, failures, window });
         version.end(version.shared.settings.drain_timeout).await;
     }

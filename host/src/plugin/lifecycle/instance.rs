@@ -11,6 +11,7 @@ use crate::plugin::dispatch::group::look;
 use crate::plugin::dispatch::mailbox::{Delivery, Mailbox, Wait};
 use crate::plugin::error::GuestError;
 use crate::plugin::imports;
+use crate::plugin::limits::excess::CpuTimeExceeded;
 use crate::plugin::loading::bindings::Guest;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::text;
@@ -36,9 +37,6 @@ enum Exports {
     /// The same, for several messages at once.
     Concurrent(ConcurrentHandler),
 }
-
-/// What one call may pass to the host besides a payload.
-const HOSTCALL_SLACK_BYTES: usize = 1 << 20;
 
 impl Instance {
     /// Instantiates and runs `start`. If that fails, the inheritance comes back
@@ -240,16 +238,15 @@ pub(in crate::plugin) fn new_store(
     store.limiter(State::limiter);
     let limits = store.data().settings().limits;
     store.set_max_component_handles(limits.max_handles);
-    // A payload of one byte too many is refused with an error and does not trap.
-    store.set_hostcall_fuel(limits.max_payload_bytes.saturating_add(HOSTCALL_SLACK_BYTES));
+    store.set_hostcall_fuel(limits.max_call_bytes());
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |store| {
         look(&store);
         let stand = progress.tick();
         match cpu_time {
-            Some(limit) if stand.cpu_time >= limit => Err(wasmtime::Error::msg(format!(
-                "a callback used more than {limit:?} of processor time"
-            ))),
+            Some(limit) if stand.cpu_time >= limit => {
+                Err(CpuTimeExceeded { used: stand.cpu_time, limit }.into())
+            }
             _ if stand.is_slice_over => {
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn_of_others())))
             }

@@ -42,6 +42,7 @@ pub(in crate::plugin) async fn supervise(
         match Instance::start(&loaded, &plugin, mailbox, Inheritance::default()).await {
             Ok(instance) => instance,
             Err((error, inheritance)) => {
+                plugin.ended_by(&error, loaded.stack_bytes);
                 abandon(mailbox, inheritance);
                 place.set_status(InstanceStatus::Ended);
                 // Who started it may have lost interest.
@@ -57,6 +58,7 @@ pub(in crate::plugin) async fn supervise(
         let error = match instance.serve().await {
             Ok(()) => {
                 if let Err(error) = instance.stop().await {
+                    plugin.ended_by(&error, loaded.stack_bytes);
                     plugin.report(PluginEvent::StopFailed { error: Arc::new(error) });
                 }
                 instance.end();
@@ -65,6 +67,7 @@ pub(in crate::plugin) async fn supervise(
             }
             Err(error) => error,
         };
+        plugin.ended_by(&error, loaded.stack_bytes);
         let mut inheritance = instance.fail(&error);
         let mut error = Arc::new(error);
         plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&error) });
@@ -87,6 +90,7 @@ pub(in crate::plugin) async fn supervise(
             match Instance::start(&loaded, &plugin, mailbox, inheritance).await {
                 Ok(instance) => break instance,
                 Err((failure, back)) => {
+                    plugin.ended_by(&failure, loaded.stack_bytes);
                     inheritance = back;
                     error = Arc::new(failure);
                     plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&error) });

@@ -9,8 +9,8 @@ use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::reporting::reporter::Reporter;
 
 /// Memories and tables of one component. What they hold is limited besides.
-const MAX_MEMORIES: usize = 100;
-const MAX_TABLES: usize = 200;
+pub(super) const MAX_MEMORIES: usize = 100;
+pub(super) const MAX_TABLES: usize = 200;
 
 /// Counts over all memories and tables of an instance: a component may have many.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! How much a plugin may use, and what holds it to that.
 
+pub(super) mod excess;
 pub(super) mod limiter;
 pub(super) mod quota;
 pub(super) mod rate;

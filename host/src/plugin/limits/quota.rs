@@ -1,7 +1,9 @@
 //! What happens when a guest wants more than its limits: the operator learns of it,
 //! and the guest gets an error.
 
+use super::excess;
 use super::rate::UsedUp;
+use crate::plugin::error::GuestError;
 use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::state::Shared;
@@ -29,6 +31,14 @@ impl Shared {
     ) -> Error {
         self.limit_reached(limit, current, desired, maximum);
         Error::QuotaExceeded(format!("{limit}: the limit is {maximum}"))
+    }
+
+    /// An instance, or its start, has ended with this error; if a limit is why, the
+    /// operator learns which. `stack_bytes` is the native stack that it had.
+    pub(in crate::plugin) fn ended_by(&self, error: &GuestError, stack_bytes: usize) {
+        if let Some(event) = excess::of_guest(error, &self.settings.limits, stack_bytes) {
+            self.report(event);
+        }
     }
 
     /// A guest publishes faster than it may: its error.

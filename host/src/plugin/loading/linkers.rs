@@ -40,6 +40,11 @@ impl Linkers {
         })
     }
 
+    /// Native stack that a guest may use, in bytes.
+    pub(in crate::plugin) fn stack_bytes(&self) -> usize {
+        self.stack_bytes
+    }
+
     /// The linker that a component needs, and what is to be told when it runs.
     ///
     /// # Errors

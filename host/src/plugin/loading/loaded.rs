@@ -11,6 +11,8 @@ use super::component::{self, BATCH_HANDLER, Interfaces, Kind};
 use super::linkers::Linkers;
 use crate::plugin::adapters::HandlerPre;
 use crate::plugin::error::{LoadError, StartError};
+use crate::plugin::limits::excess;
+use crate::plugin::reporting::reporter::Reporter;
 use crate::plugin::scheduling::ticker::Activity;
 use crate::plugin::settings::{ComponentSource, PluginSettings};
 use crate::plugin::state::State;
@@ -26,10 +28,12 @@ pub(in crate::plugin) struct Loaded {
     pub(in crate::plugin) handler: Option<HandlerPre>,
     /// To be told when a guest of it runs.
     pub(in crate::plugin) activity: Arc<Activity>,
+    /// Native stack that it may use.
+    pub(in crate::plugin) stack_bytes: usize,
 }
 
 /// Loads the component of a plugin. Compiling takes a while and is done off the
-/// shards.
+/// shards. A limit that it is beyond is reported.
 ///
 /// # Errors
 /// If it is none, is of another world, or needs what this host does not have; or
@@ -37,7 +41,18 @@ pub(in crate::plugin) struct Loaded {
 pub(in crate::plugin) async fn load(
     linkers: &Linkers,
     settings: &PluginSettings,
+    reporter: &Reporter,
 ) -> Result<Loaded, StartError> {
+    let loaded = compiled(linkers, settings).await.inspect_err(|error| {
+        if let Some(event) = excess::of_load(error) {
+            reporter.report(&event);
+        }
+    })?;
+    check_subscriptions(loaded.kind, settings)?;
+    Ok(loaded)
+}
+
+async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Loaded, LoadError> {
     let (bytes, name) = match settings.component.clone() {
         ComponentSource::File(path) => {
             let name = path.display().to_string();
@@ -59,12 +74,10 @@ pub(in crate::plugin) async fn load(
         let limit = settings.limits.compile_timeout;
         match tokio::time::timeout(limit, announced(&name, size_bytes, compiling)).await {
             Ok(component) => component?,
-            Err(_) => return Err(LoadError::CompileTimeout { name, limit }.into()),
+            Err(_) => return Err(LoadError::CompileTimeout { name, limit }),
         }
     };
-    let loaded = link(linker, activity, &component, name)?;
-    check_subscriptions(loaded.kind, settings)?;
-    Ok(loaded)
+    link((linker, activity), linkers.stack_bytes(), &component, name)
 }
 
 fn check_subscriptions(kind: Kind, settings: &PluginSettings) -> Result<(), StartError> {
@@ -114,8 +127,8 @@ async fn announced<T>(name: &str, size_bytes: usize, compiling: impl Future<Outp
 }
 
 fn link(
-    linker: &Linker<State>,
-    activity: &Arc<Activity>,
+    (linker, activity): (&Linker<State>, &Arc<Activity>),
+    stack_bytes: usize,
     component: &Component,
     name: String,
 ) -> Result<Loaded, LoadError> {
@@ -158,5 +171,5 @@ fn link(
         }
         Kind::Command => {}
     }
-    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity) })
+    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes })
 }

@@ -54,7 +54,7 @@ pub enum PluginEvent {
         /// The guest's words.
         reason: String,
     },
-    /// The guest was refused something since a limit is reached.
+    /// A limit is reached: the guest was refused something, or ends, or does not start.
     LimitReached {
         /// Name of the limit, with its unit, such as `memory-bytes`.
         limit: &'static str,

@@ -50,3 +50,12 @@ impl Load {
         Self { messages: self.messages / 2, bytes: self.bytes / 2 }
     }
 }
+
+/// The limit for which a message was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::plugin) struct Overflow {
+    pub(in crate::plugin) limit: &'static str,
+    pub(in crate::plugin) current: usize,
+    pub(in crate::plugin) desired: usize,
+    pub(in crate::plugin) maximum: usize,
+}

@@ -39,6 +39,12 @@ async fn timers_that_an_instance_is_too_slow_for_do_not_pile_up() {
     assert_eq!(mailbox.wait(None).await, Wait::Ready);
 }
 
+/// What was in use, would be, and may be of the limit that dropped a message.
+fn dropped(outcome: Result<Reception, Overflow>) -> (&'static str, usize, usize, usize) {
+    let Overflow { limit, current, desired, maximum } = outcome.unwrap_err();
+    (limit, current, desired, maximum)
+}
+
 fn incoming(sid: u64, payload: &[u8]) -> Incoming {
     Incoming { client: 1, sid, message: Message::new("a", None, b"", payload) }
 }
@@ -47,17 +53,17 @@ fn incoming(sid: u64, payload: &[u8]) -> Incoming {
 fn newest_message_of_a_subscription_is_dropped_at_its_limit() {
     let limits = MailboxLimits { max_messages: 2, max_bytes: 100, ..MailboxLimits::default() };
     let mailbox = Mailbox::new(limits);
-    assert_eq!(mailbox.push(incoming(1, b"one")), Reception::Taken);
-    assert_eq!(mailbox.push(incoming(1, &[0; 100])), Reception::Dropped);
-    assert_eq!(mailbox.push(incoming(1, b"two")), Reception::Behind);
-    assert_eq!(mailbox.push(incoming(1, b"three")), Reception::Dropped);
-    assert_eq!(mailbox.push(incoming(2, b"other")), Reception::Taken);
+    assert_eq!(mailbox.push(incoming(1, b"one")), Ok(Reception::Taken));
+    assert_eq!(dropped(mailbox.push(incoming(1, &[0; 100]))), ("pending-bytes", 4, 105, 100));
+    assert_eq!(mailbox.push(incoming(1, b"two")), Ok(Reception::Behind));
+    assert_eq!(dropped(mailbox.push(incoming(1, b"three"))), ("pending-messages", 2, 3, 2));
+    assert_eq!(mailbox.push(incoming(2, b"other")), Ok(Reception::Taken));
     assert_eq!(mailbox.pending_of(1), Load { messages: 2, bytes: 8 });
     assert_eq!(mailbox.pending(), Load { messages: 3, bytes: 14 });
     assert_eq!(mailbox.backlog(1), Backlog { is_high: true, handled: 0 });
     assert!(mailbox.take().is_some());
     assert_eq!(mailbox.backlog(1), Backlog { is_high: false, handled: 1 });
-    assert_eq!(mailbox.push(incoming(1, b"four")), Reception::Behind);
+    assert_eq!(mailbox.push(incoming(1, b"four")), Ok(Reception::Behind));
 }
 
 #[test]
@@ -69,18 +75,18 @@ fn subscriptions_together_have_a_limit_of_their_own() {
         max_instance_bytes: 20,
     };
     let mailbox = Mailbox::new(limits);
-    assert_eq!(mailbox.push(incoming(1, &[0; 5])), Reception::Taken);
-    assert_eq!(mailbox.push(incoming(2, &[0; 17])), Reception::Dropped);
-    assert_eq!(mailbox.push(incoming(2, b"")), Reception::Behind);
-    assert_eq!(mailbox.push(incoming(3, b"")), Reception::Behind);
-    assert_eq!(mailbox.push(incoming(4, b"")), Reception::Dropped);
+    assert_eq!(mailbox.push(incoming(1, &[0; 5])), Ok(Reception::Taken));
+    assert_eq!(dropped(mailbox.push(incoming(2, &[0; 17]))), ("instance-pending-bytes", 6, 24, 20));
+    assert_eq!(mailbox.push(incoming(2, b"")), Ok(Reception::Behind));
+    assert_eq!(mailbox.push(incoming(3, b"")), Ok(Reception::Behind));
+    assert_eq!(dropped(mailbox.push(incoming(4, b""))), ("instance-pending-messages", 3, 4, 3));
     assert_eq!(mailbox.waiting(), 3);
 }
 
 #[test]
 fn events_do_not_queue_behind_messages() {
     let mailbox = Mailbox::new(MailboxLimits::default());
-    mailbox.push(incoming(1, b""));
+    mailbox.push(incoming(1, b"")).unwrap();
     mailbox.push_event(1, Event::Drained);
     assert!(matches!(mailbox.take(), Some(Delivery::Event { .. })));
     assert!(matches!(mailbox.take(), Some(Delivery::Message(_))));
@@ -91,10 +97,10 @@ fn events_do_not_queue_behind_messages() {
 fn messages_are_taken_together_up_to_what_comes_before_others() {
     let mailbox = Mailbox::new(MailboxLimits::default());
     for sid in 1..=4 {
-        mailbox.push(incoming(sid, b"xyz"));
+        mailbox.push(incoming(sid, b"xyz")).unwrap();
     }
     mailbox.push_event_in_order(1, Event::Drained);
-    mailbox.push(incoming(5, b""));
+    mailbox.push(incoming(5, b"")).unwrap();
     mailbox.push_urgent(Delivery::Timer(7));
     assert!(mailbox.take_messages(9, 999).is_empty());
     assert!(matches!(mailbox.take(), Some(Delivery::Timer(7))));
@@ -127,8 +133,8 @@ fn refusals_do_not_pile_up_and_other_events_are_kept() {
 #[test]
 fn discarded_messages_are_not_delivered() {
     let mailbox = Mailbox::new(MailboxLimits::default());
-    mailbox.push(incoming(1, b"x"));
-    mailbox.push(incoming(2, b"y"));
+    mailbox.push(incoming(1, b"x")).unwrap();
+    mailbox.push(incoming(2, b"y")).unwrap();
     mailbox.discard(|incoming| incoming.sid == 1);
     assert!(matches!(mailbox.take(), Some(Delivery::Message(Incoming { sid: 2, .. }))));
     assert_eq!(mailbox.pending(), Load::default());
