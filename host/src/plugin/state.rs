@@ -14,7 +14,8 @@ use super::dispatch::group::{self, Group};
 use super::dispatch::mailbox::{Delivery, Event, Incoming, Mailbox};
 use super::dispatch::replies::AwaitedReplies;
 use super::dispatch::requests::Requests;
-use super::dispatch::subscriptions::{Subscription, Subscriptions};
+use super::dispatch::subscription::Subscription;
+use super::dispatch::subscriptions::{Orphans, Subscriptions};
 use super::limits::limiter::Limiter;
 use super::limits::rate::Meter;
 use super::loading::bindings::types::Error;
@@ -100,7 +101,7 @@ pub(super) struct State {
     pub(super) connections: FxHashMap<u32, Connected>,
     pub(super) subscriptions: FxHashMap<u64, Arc<Subscription>>,
     /// Subscriptions of the instance before, which `start` may take up.
-    pub(super) orphans: Vec<Arc<Subscription>>,
+    pub(super) orphans: Orphans,
     pub(super) requests: Requests,
     pub(super) ids: Ids,
     /// The message being handled, if it was taken alone and somebody waits for an
@@ -143,7 +144,7 @@ impl State {
             progress,
             connections: FxHashMap::default(),
             subscriptions: FxHashMap::default(),
-            orphans: inheritance.subscriptions,
+            orphans: inheritance.subscriptions.into_iter().collect(),
             requests: Requests::default(),
             ids: inheritance.ids,
             in_hand: None,
@@ -312,7 +313,7 @@ impl State {
         self.mailbox.forget_instance();
         let mut subscriptions: Vec<_> =
             std::mem::take(&mut self.subscriptions).into_values().collect();
-        subscriptions.append(&mut self.orphans);
+        subscriptions.append(&mut self.orphans.take_all());
         // The order in which equal ones are taken up again.
         subscriptions.sort_by_key(|subscription| subscription.sid);
         Inheritance { subscriptions, ids: self.ids }
@@ -320,9 +321,7 @@ impl State {
 
     /// `start` has returned: what it did not take up ends.
     pub(super) fn drop_orphans(&mut self) {
-        for orphan in std::mem::take(&mut self.orphans) {
-            orphan.leave(&self.mailbox);
-        }
+        self.plugin.subscriptions.leave(&self.orphans.take_all(), &self.mailbox);
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 
 use self::answers::answer_size;
@@ -293,7 +293,7 @@ impl Mailbox {
         inner.urgent.retain(|delivery| matches!(delivery, Delivery::Event { .. }));
     }
 
-    /// Drops what waits for these subscriptions.
+    /// Drops messages that wait.
     pub(in crate::plugin) fn discard(&self, is_gone: impl Fn(&Incoming) -> bool) {
         let mut inner = self.inner.lock();
         let mut ordered = std::mem::take(&mut inner.ordered);
@@ -306,6 +306,17 @@ impl Mailbox {
         });
         inner.ordered = ordered;
         self.waiting.store(inner.total.messages, Ordering::Relaxed);
+    }
+
+    /// Drops what waits for the subscriptions with these numbers.
+    pub(in crate::plugin) fn discard_of(&self, sids: &FxHashSet<u64>) {
+        let has_any = {
+            let inner = self.inner.lock();
+            sids.iter().any(|sid| inner.loads.contains_key(sid))
+        };
+        if has_any {
+            self.discard(|incoming| sids.contains(&incoming.sid));
+        }
     }
 
     /// What waits for a subscription.

@@ -1,277 +1,53 @@
-//! The subscriptions of one plugin, shared out between its instances.
+//! The subscriptions of one plugin: which there are, and which of its instances has
+//! which. There may be very many, so none is looked for among all of them.
 
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::mailbox::{Event, Incoming, Mailbox, Overflow, Role};
-use crate::connection::{Answer, Backlog, Client, Receiver, Reception};
-use crate::plugin::reporting::event::PluginEvent;
+use super::mailbox::Mailbox;
+use super::subscription::{Endings, Subscription, Wanted};
+use crate::connection::Client;
 use crate::plugin::reporting::reporter::Reporter;
 use crate::policy::SubjectRules;
-use crate::protocol::{EndReason, Message, QueueGroup, SessionError, Sid, SubjectPattern};
-
-/// One subscription at the server, for one or more instances of a plugin.
-pub(in crate::plugin) struct Subscription {
-    /// The number by which guests know it.
-    pub(in crate::plugin) sid: u64,
-    pub(in crate::plugin) client_id: u32,
-    client: Client,
-    reporter: Arc<Reporter>,
-    subject: String,
-    queue: Option<String>,
-    /// What of a pattern that begins with a wildcard may be handed on.
-    screen: Option<SubjectRules>,
-    /// The number by which the connection knows it, once it does.
-    remote: Mutex<Option<Sid>>,
-    members: Mutex<Members>,
-    arrived: AtomicU64,
-    dropped: AtomicU64,
-    episode: Episode,
-    /// No further message comes.
-    ended: AtomicBool,
-}
-
-#[derive(Default)]
-struct Members {
-    mailboxes: Vec<Arc<Mailbox>>,
-    turn: usize,
-}
-
-/// A time in which messages are dropped: from the first one to when half of what
-/// may wait does not any more.
-#[derive(Default)]
-struct Episode {
-    is_on: AtomicBool,
-    dropped: Mutex<Arc<AtomicU64>>,
-}
-
-/// Counts of one subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::plugin) struct Counts {
-    pub(in crate::plugin) arrived: u64,
-    pub(in crate::plugin) dropped: u64,
-}
-
-impl Members {
-    /// Of those that serve, or of all if none does, the one with the least to do,
-    /// beginning with the one whose turn it is.
-    fn choose(&mut self) -> Option<&Arc<Mailbox>> {
-        let count = self.mailboxes.len();
-        if count <= 1 {
-            return self.mailboxes.first();
-        }
-        self.turn = (self.turn + 1) % count;
-        let (before, after) = self.mailboxes.split_at_checked(self.turn)?;
-        let in_turn = after.iter().chain(before);
-        in_turn.min_by_key(|mailbox| (!mailbox.has_role(Role::Serving), mailbox.waiting()))
-    }
-}
-
-impl Subscription {
-    pub(in crate::plugin) fn is(&self, client_id: u32, subject: &str, queue: Option<&str>) -> bool {
-        self.client_id == client_id
-            && self.subject == subject
-            && self.queue.as_deref() == queue
-            && !self.has_ended()
-    }
-
-    pub(in crate::plugin) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
-
-    pub(in crate::plugin) fn counts(&self) -> Counts {
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        Counts { arrived: self.arrived.load(Ordering::Relaxed), dropped }
-    }
-
-    /// Whether no member is to get anything more.
-    fn is_retired(&self) -> bool {
-        self.members.lock().mailboxes.iter().all(|mailbox| mailbox.has_role(Role::Retired))
-    }
-
-    fn has_member(&self, mailbox: &Arc<Mailbox>) -> bool {
-        self.members.lock().mailboxes.iter().any(|member| Arc::ptr_eq(member, mailbox))
-    }
-
-    /// Ends it for one instance: nothing of it that waits is delivered any more.
-    /// The last one to leave ends it at the server.
-    pub(in crate::plugin) fn leave(&self, mailbox: &Arc<Mailbox>) {
-        let deserted = {
-            let mut members = self.members.lock();
-            members.mailboxes.retain(|member| !Arc::ptr_eq(member, mailbox));
-            members.mailboxes.is_empty()
-        };
-        if deserted {
-            // Without a maximum nothing is added to what waits for the server.
-            let _ = self.end(None);
-        }
-        mailbox.discard(|incoming| incoming.sid == self.sid);
-    }
-
-    /// Ends it after so many deliveries since it began; at once, if there were
-    /// as many.
-    ///
-    /// # Errors
-    /// If the server has taken nothing for long.
-    pub(in crate::plugin) fn end_after(&self, max: u64) -> Result<(), SessionError> {
-        if self.end(Some(max))? {
-            let arrived = self.arrived.load(Ordering::Relaxed);
-            let reason = format!("it has had its maximum: {arrived} messages of {max}");
-            self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
-        }
-        Ok(())
-    }
-
-    /// Answers whether it has ended with this call.
-    fn end(&self, max: Option<u64>) -> Result<bool, SessionError> {
-        let Some(remote) = *self.remote.lock() else { return Ok(false) };
-        match self.client.unsubscribe(remote, max) {
-            Ok(ended) => {
-                if ended {
-                    self.ended.store(true, Ordering::Relaxed);
-                }
-                Ok(ended)
-            }
-            Err(error @ SessionError::BufferFull { .. }) => Err(error),
-            // The others say that it has ended already; then everybody was told.
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Ends it at the server; what was sent before is still delivered.
-    pub(in crate::plugin) fn drain(&self) -> Result<(), SessionError> {
-        match *self.remote.lock() {
-            Some(remote) => self.client.drain_subscription(remote),
-            None => Ok(()),
-        }
-    }
-
-    fn deliver(&self, message: Message) -> Reception {
-        if !self.passes(&message) {
-            return Reception::Taken;
-        }
-        let mut members = self.members.lock();
-        let Some(mailbox) = members.choose() else { return Reception::Taken };
-        let incoming = Incoming { client: self.client_id, sid: self.sid, message };
-        let reception = match mailbox.push(incoming) {
-            Ok(reception) => reception,
-            Err(overflow) => {
-                self.drop_message(mailbox, overflow);
-                return Reception::Dropped;
-            }
-        };
-        if reception == Reception::Taken && self.episode.is_on.load(Ordering::Relaxed) {
-            self.end_episode();
-        }
-        reception
-    }
-
-    fn drop_message(&self, mailbox: &Mailbox, overflow: Overflow) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        self.reporter.message_dropped();
-        let mut dropped = self.episode.dropped.lock();
-        if self.episode.is_on.swap(true, Ordering::Relaxed) {
-            dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        *dropped = Arc::new(AtomicU64::new(1));
-        let event = Event::SlowConsumer { sid: self.sid, dropped: Arc::clone(&dropped) };
-        let subject = self.subject.clone();
-        let Overflow { limit, current, desired, maximum } = overflow;
-        self.reporter.report(&PluginEvent::LimitReached {
-            limit,
-            current: current as u64,
-            desired: desired as u64,
-            maximum: maximum as u64,
-        });
-        self.reporter.report(&PluginEvent::SlowConsumer { subject, sid: self.sid });
-        mailbox.push_event(self.client_id, event);
-    }
-
-    fn end_episode(&self) {
-        self.episode.is_on.store(false, Ordering::Relaxed);
-        let dropped = self.episode.dropped.lock().load(Ordering::Relaxed);
-        let subject = self.subject.clone();
-        self.reporter.report(&PluginEvent::SlowConsumerCaughtUp {
-            subject,
-            sid: self.sid,
-            dropped,
-        });
-    }
-
-    /// Whether the policy lets the plugin see a message that its pattern matches.
-    fn passes(&self, message: &Message) -> bool {
-        let Some(rules) = &self.screen else { return true };
-        let subject = String::from_utf8_lossy(message.subject());
-        let passes = rules.pass(&subject);
-        if !passes {
-            tracing::trace!(sid = self.sid, %subject, "held back");
-        }
-        passes
-    }
-
-    fn tell_all(&self, event: &Event) {
-        for mailbox in &self.members.lock().mailboxes {
-            mailbox.push_event_in_order(self.client_id, event.clone());
-        }
-    }
-}
-
-impl Receiver for Subscription {
-    fn message(&self, _: u64, message: Message, last: bool) -> Reception {
-        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
-        let reception = self.deliver(message);
-        if last {
-            self.ended.store(true, Ordering::Relaxed);
-            let reason = format!("it has had its maximum of {arrived} messages");
-            self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
-        }
-        reception
-    }
-
-    /// It is behind if all its members are.
-    fn backlog(&self) -> Backlog {
-        let members = self.members.lock();
-        let backlogs = members.mailboxes.iter().map(|mailbox| mailbox.backlog(self.sid));
-        let all = backlogs.reduce(|one, other| Backlog {
-            is_high: one.is_high && other.is_high,
-            handled: one.handled.wrapping_add(other.handled),
-        });
-        all.unwrap_or_default()
-    }
-
-    fn subscription_ended(&self, _: u64, reason: EndReason) {
-        self.ended.store(true, Ordering::Relaxed);
-        let reason = match reason {
-            EndReason::Refused(text) => {
-                tracing::warn!(subject = self.subject, text, "subscription refused by the server");
-                format!("the server refused it: {text}")
-            }
-            EndReason::Drained => "it was drained".to_owned(),
-            EndReason::Closed => "its connection was closed".to_owned(),
-        };
-        self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
-    }
-
-    fn reply(&self, _: u64, _: Answer, _: bool) {}
-}
+use crate::protocol::{QueueGroup, SessionError, SubjectPattern};
 
 /// All subscriptions of one plugin.
 pub(in crate::plugin) struct Subscriptions {
     reporter: Arc<Reporter>,
-    all: Mutex<Vec<Arc<Subscription>>>,
-    last_sid: AtomicU64,
+    index: Mutex<Index>,
+    endings: Arc<Endings>,
+}
+
+#[derive(Default)]
+struct Index {
+    all: FxHashMap<Arc<Wanted>, Equals>,
+    last_sid: u64,
+}
+
+/// Subscriptions that are equal to guests.
+#[derive(Default)]
+struct Equals {
+    /// The oldest first.
+    all: Vec<Arc<Subscription>>,
+    /// How many of them each mailbox has at the least, by its address: as long as it
+    /// has one, it stays where it is.
+    joined: Vec<(usize, usize)>,
 }
 
 impl Subscriptions {
     pub(in crate::plugin) fn new(reporter: Arc<Reporter>) -> Self {
-        Self { reporter, all: Mutex::default(), last_sid: AtomicU64::new(0) }
+        Self { reporter, index: Mutex::default(), endings: Arc::default() }
     }
 
     /// Subscribes an instance: joins what another instance of the same rights has,
     /// or asks the server. An instance that subscribes twice has two subscriptions.
+    ///
+    /// # Errors
+    /// If the connection is closed or draining.
     pub(in crate::plugin) fn subscribe(
         &self,
         (client_id, client): (u32, &Client),
@@ -280,44 +56,55 @@ impl Subscriptions {
         screen: Option<SubjectRules>,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Arc<Subscription>, SessionError> {
-        let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
-        let mut all = self.all.lock();
-        all.retain(|one| !one.has_ended());
-        // A new version of the plugin may have another policy.
-        let is_shared = |one: &&Arc<Subscription>| {
-            one.is(client_id, subject, group) && one.screen == screen && !one.has_member(mailbox)
-        };
-        if let Some(shared) = all.iter().find(is_shared) {
-            shared.members.lock().mailboxes.push(Arc::clone(mailbox));
-            return Ok(Arc::clone(shared));
+        let wanted = Arc::new(Wanted::new(client_id, pattern.as_str(), queue));
+        let mut index = self.index.lock();
+        index.forget(&self.endings);
+        if let Some(equals) = index.all.get_mut(&wanted)
+            && let Some(shared) = equals.joinable(screen.as_ref(), mailbox)
+        {
+            shared.join(mailbox);
+            equals.count(mailbox, 1);
+            return Ok(shared);
         }
-        let subscription = Arc::new(Subscription {
-            sid: self.last_sid.fetch_add(1, Ordering::Relaxed) + 1,
-            client_id,
-            client: client.clone(),
-            reporter: Arc::clone(&self.reporter),
-            subject: subject.to_owned(),
-            queue: group.map(str::to_owned),
+        index.last_sid += 1;
+        let subscription = Arc::new(Subscription::new(
+            (index.last_sid, &wanted),
+            client,
             screen,
-            remote: Mutex::new(None),
-            members: Mutex::new(Members { mailboxes: vec![Arc::clone(mailbox)], turn: 0 }),
-            arrived: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            episode: Episode::default(),
-            ended: AtomicBool::new(false),
-        });
-        let receiver = Arc::clone(&subscription) as Arc<dyn Receiver>;
-        let remote = client.subscribe(pattern, queue, receiver, 0)?;
-        *subscription.remote.lock() = Some(remote);
-        all.push(Arc::clone(&subscription));
+            mailbox,
+            &self.reporter,
+            &self.endings,
+        ));
+        subscription.open(pattern, queue)?;
+        let equals = index.all.entry(wanted).or_default();
+        equals.all.push(Arc::clone(&subscription));
+        equals.count(mailbox, 1);
         Ok(subscription)
+    }
+
+    /// Ends subscriptions for one instance: nothing of them that waits is delivered
+    /// any more.
+    pub(in crate::plugin) fn leave(
+        &self,
+        subscriptions: &[Arc<Subscription>],
+        mailbox: &Arc<Mailbox>,
+    ) {
+        let mut index = self.index.lock();
+        for subscription in subscriptions {
+            subscription.leave(mailbox);
+            if let Some(equals) = index.all.get_mut(&subscription.wanted) {
+                equals.count(mailbox, -1);
+            }
+        }
+        index.forget(&self.endings);
+        drop(index);
+        mailbox.discard_of(&subscriptions.iter().map(|one| one.sid).collect::<FxHashSet<_>>());
     }
 
     /// Ends those at the server that only retired mailboxes have; what was sent
     /// before still comes.
     pub(in crate::plugin) fn drain_retired(&self) {
-        let retired = |one: &&Arc<Subscription>| !one.has_ended() && one.is_retired();
-        for subscription in self.all.lock().iter().filter(retired) {
+        for subscription in self.all(|one| !one.has_ended() && one.is_retired()) {
             // One that has just ended needs no draining.
             let _ = subscription.drain();
         }
@@ -325,9 +112,99 @@ impl Subscriptions {
 
     /// Ends all of a mailbox whose instance is gone without having left them.
     pub(in crate::plugin) fn leave_all(&self, mailbox: &Arc<Mailbox>) {
-        let all: Vec<_> = self.all.lock().clone();
-        for subscription in all.iter().filter(|one| one.has_member(mailbox)) {
-            subscription.leave(mailbox);
+        self.leave(&self.all(|one| one.has_member(mailbox)), mailbox);
+    }
+
+    fn all(&self, is_meant: impl Fn(&Subscription) -> bool) -> Vec<Arc<Subscription>> {
+        let index = self.index.lock();
+        let all = index.all.values().flat_map(|equals| &equals.all);
+        all.filter(|one| is_meant(one)).cloned().collect()
+    }
+}
+
+impl Index {
+    /// Forgets those that have ended.
+    fn forget(&mut self, endings: &Endings) {
+        for (wanted, sid) in std::mem::take(&mut *endings.lock()) {
+            let Entry::Occupied(mut equals) = self.all.entry(wanted) else { continue };
+            equals.get_mut().forget(sid);
+            if equals.get().all.is_empty() {
+                equals.remove();
+            }
         }
+    }
+}
+
+impl Equals {
+    /// One that the mailbox does not have, of the same rights: a new version of the
+    /// plugin may have another policy.
+    fn joinable(
+        &self,
+        screen: Option<&SubjectRules>,
+        mailbox: &Arc<Mailbox>,
+    ) -> Option<Arc<Subscription>> {
+        let address = address(mailbox);
+        let joined = self.joined.iter().find(|(known, _)| *known == address);
+        let joined = joined.map_or(0, |(_, count)| *count);
+        if joined >= self.all.len() {
+            return None;
+        }
+        // Unless it has left some, those it has are the oldest ones.
+        let (before, after) = self.all.split_at_checked(joined)?;
+        let is_joinable = |one: &&Arc<Subscription>| {
+            one.screen.as_ref() == screen && !one.has_ended() && !one.has_member(mailbox)
+        };
+        after.iter().chain(before).find(is_joinable).cloned()
+    }
+
+    /// A mailbox has one more or one less.
+    fn count(&mut self, mailbox: &Arc<Mailbox>, change: isize) {
+        let address = address(mailbox);
+        match self.joined.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, count)) => *count = count.saturating_add_signed(change),
+            None if change > 0 => self.joined.push((address, 1)),
+            None => {}
+        }
+        self.joined.retain(|(_, count)| *count > 0);
+    }
+
+    fn forget(&mut self, sid: u64) {
+        let Ok(place) = self.all.binary_search_by_key(&sid, |one| one.sid) else { return };
+        for mailbox in self.all.remove(place).members() {
+            self.count(&mailbox, -1);
+        }
+    }
+}
+
+fn address(mailbox: &Arc<Mailbox>) -> usize {
+    Arc::as_ptr(mailbox).addr()
+}
+
+/// Subscriptions of an instance that is gone, for the next one to take up.
+#[derive(Default)]
+pub(in crate::plugin) struct Orphans(FxHashMap<Arc<Wanted>, VecDeque<Arc<Subscription>>>);
+
+impl Orphans {
+    /// The oldest one that still stands.
+    pub(in crate::plugin) fn take(&mut self, wanted: &Wanted) -> Option<Arc<Subscription>> {
+        let equals = self.0.get_mut(wanted)?;
+        std::iter::from_fn(|| equals.pop_front()).find(|one| !one.has_ended())
+    }
+
+    /// All that were not taken up.
+    pub(in crate::plugin) fn take_all(&mut self) -> Vec<Arc<Subscription>> {
+        std::mem::take(&mut self.0).into_values().flatten().collect()
+    }
+}
+
+impl FromIterator<Arc<Subscription>> for Orphans {
+    /// The oldest first.
+    fn from_iter<T: IntoIterator<Item = Arc<Subscription>>>(subscriptions: T) -> Self {
+        let mut orphans = Self::default();
+        for subscription in subscriptions {
+            let equals = orphans.0.entry(Arc::clone(&subscription.wanted)).or_default();
+            equals.push_back(subscription);
+        }
+        orphans
     }
 }

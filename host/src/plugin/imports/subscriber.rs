@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::plugin::dispatch::subscriptions::Subscription;
+use crate::plugin::dispatch::subscription::{Subscription, Wanted};
 use crate::plugin::loading::bindings::subscriber::{Host, PendingCounts};
 use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::state::State;
@@ -38,7 +38,7 @@ impl Host for State {
         let subscription = self.subscription(sid)?;
         match max_messages.filter(|&max| max > 0) {
             None => {
-                subscription.leave(&self.mailbox);
+                self.plugin.subscriptions.leave(&[subscription], &self.mailbox);
                 self.subscriptions.remove(&sid);
             }
             Some(max) => subscription.end_after(max)?,
@@ -69,10 +69,9 @@ impl State {
         queue: Option<QueueGroup<'_>>,
         screen: Option<SubjectRules>,
     ) -> Result<u64, Error> {
-        let (subject, group) = (pattern.as_str(), queue.map(|queue| queue.as_str()));
-        let adopted = self.orphans.iter().position(|one| one.is(client, subject, group));
-        let subscription = match adopted {
-            Some(index) => self.orphans.remove(index),
+        let wanted = Wanted::new(client, pattern.as_str(), queue);
+        let subscription = match self.orphans.take(&wanted) {
+            Some(adopted) => adopted,
             None => {
                 let limit = self.settings().limits.max_subscriptions;
                 let count = self.subscriptions.len();

@@ -198,8 +198,7 @@ impl Instance {
     pub(in crate::plugin) fn end(mut self) {
         let state = self.store.data_mut();
         let left = state.leave();
-        state.orphans = left.subscriptions;
-        state.drop_orphans();
+        state.plugin.subscriptions.leave(&left.subscriptions, &state.mailbox);
     }
 }
 

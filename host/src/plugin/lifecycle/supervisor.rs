@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::instance::Instance;
 use super::seat::{InstanceStatus, Place};
-use crate::plugin::dispatch::mailbox::{Mailbox, Role};
+use crate::plugin::dispatch::mailbox::Role;
 use crate::plugin::error::GuestError;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::event::PluginEvent;
@@ -43,7 +43,7 @@ pub(in crate::plugin) async fn supervise(
             Ok(instance) => instance,
             Err((error, inheritance)) => {
                 plugin.ended_by(&error, loaded.stack_bytes);
-                abandon(mailbox, inheritance);
+                plugin.subscriptions.leave(&inheritance.subscriptions, mailbox);
                 place.set_status(InstanceStatus::Ended);
                 // Who started it may have lost interest.
                 let _ = started.send(Err(error));
@@ -80,7 +80,8 @@ pub(in crate::plugin) async fn supervise(
                     tokio::time::sleep(wait).await;
                 }
                 None => {
-                    abandon(mailbox, inheritance);
+                    // Nobody takes them up any more.
+                    plugin.subscriptions.leave(&inheritance.subscriptions, mailbox);
                     place.set_status(InstanceStatus::Ended);
                     let (failures, window) = (failures.count, limits.failure_window);
                     return Err(GivenUp { error, failures, window });
@@ -106,13 +107,6 @@ fn serves(plugin: &Shared, place: &Place) {
     let retired = place.mailbox.has_role(Role::Retired);
     place.set_status(if retired { InstanceStatus::Draining } else { InstanceStatus::Serving });
     plugin.report(PluginEvent::InstanceStarted);
-}
-
-/// Nobody takes these subscriptions up any more.
-fn abandon(mailbox: &Arc<Mailbox>, inheritance: Inheritance) {
-    for subscription in inheritance.subscriptions {
-        subscription.leave(mailbox);
-    }
 }
 
 /// Remembers failures, to tell a bad message from a bad plugin.

@@ -135,7 +135,7 @@ fn discarded_messages_are_not_delivered() {
     let mailbox = Mailbox::new(MailboxLimits::default());
     mailbox.push(incoming(1, b"x")).unwrap();
     mailbox.push(incoming(2, b"y")).unwrap();
-    mailbox.discard(|incoming| incoming.sid == 1);
+    mailbox.discard_of(&[1, 3].into_iter().collect());
     assert!(matches!(mailbox.take(), Some(Delivery::Message(Incoming { sid: 2, .. }))));
     assert_eq!(mailbox.pending(), Load::default());
 }
