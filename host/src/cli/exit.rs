@@ -24,6 +24,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// The exit code alone.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(self.parts().0)
+    }
+
     fn parts(&self) -> (u8, &dyn fmt::Display) {
         match self {
             Self::Failed(error) => (1, error),
@@ -81,7 +86,7 @@ impl From<StartError> for Failure {
 /// One clear line for each thing that is wrong, and the code.
 #[expect(clippy::print_stderr, reason = "this is where the program tells its failure")]
 pub(super) fn fail(failure: &Failure) -> ExitCode {
-    let (code, error) = failure.parts();
+    let (_, error) = failure.parts();
     // Causes are part of the messages of our own errors already.
     match failure {
         Failure::Manifest(ManifestError::Problems(problems)) => {
@@ -91,7 +96,7 @@ pub(super) fn fail(failure: &Failure) -> ExitCode {
         }
         _ => eprintln!("error: {}", one_line(&error.to_string())),
     }
-    ExitCode::from(code)
+    failure.code()
 }
 
 /// Parts of it come from guests and servers, which must not steer a terminal.

@@ -102,9 +102,10 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
-    if let Err(error) = telemetry::start(arguments.log_format, &arguments.log_filter) {
-        return exit::fail(&exit::Failure::Usage(error));
-    }
+    let log = match telemetry::start(arguments.log_format, &arguments.log_filter) {
+        Ok(log) => log,
+        Err(error) => return exit::fail(&exit::Failure::Usage(error)),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::fail(&exit::Failure::Failed(error.into())),
@@ -127,5 +128,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
     });
     // Work that nobody waits for any more must not hold up the exit.
     runtime.shutdown_background();
-    outcome.unwrap_or_else(|failure| exit::fail(&failure))
+    let is_read = log.flush();
+    outcome.unwrap_or_else(|failure| if is_read { exit::fail(&failure) } else { failure.code() })
 }
