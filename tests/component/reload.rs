@@ -250,6 +250,20 @@ async fn a_new_version_serves_while_the_old_one_is_stuck() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_an_old_version_does_not_work_off_in_time_is_told() -> Result<()> {
+    let scene = Scene::of("sleeper", &["--drain-timeout", "300ms"]).await?;
+    scene.client.publish("sleeper.in", "60000".into()).await?;
+    settle(&scene.client).await?;
+    scene.host.signal(Signal::HUP)?;
+    let is_event =
+        |line: &test_support::LogLine| line.field("limit") == Some(&json!("drain-timeout-ms"));
+    let event = scene.host.wait_for_log("the event", is_event).await?;
+    assert_eq!(event.field("maximum"), Some(&json!(300)));
+    assert_eq!(ask(&scene.client, "sleeper.in", "1").await?.payload, "slept");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_manifest_is_read_anew() -> Result<()> {
     let server = NatsServer::start().await?;
     let (client, url) = (server.client().await?, server.url());

@@ -74,6 +74,9 @@ limits! {
     callback_cpu_time: Time = "TIME", "5s" => callback_cpu_time;
     /// Time for `stop`, waits included.
     stop_callback_timeout: Time = "TIME", "10s" => stop_callback_timeout;
+    /// Time in which an instance that is replaced or no longer needed works off what
+    /// it has; the rest is dropped.
+    drain_timeout: Time = "TIME", "10s" => drain_timeout;
     /// Time for a command from its begin to its end.
     command_timeout: Time = "TIME", "no limit" => command_timeout;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -46,9 +45,6 @@ pub struct PluginSettings {
     pub subscriptions: Vec<HostSubscription>,
     /// How many instances serve at once.
     pub instances: InstanceCount,
-    /// How long an instance that is replaced or no longer needed may take to work
-    /// off what it has.
-    pub drain_timeout: Duration,
     /// Arguments that it sees, for a command without the program's name.
     pub arguments: Vec<String>,
     /// Environment variables it sees.
@@ -77,7 +73,6 @@ impl PluginSettings {
             limits: Limits::default(),
             subscriptions: Vec::new(),
             instances: InstanceCount::default(),
-            drain_timeout: Duration::from_secs(10),
             arguments: Vec::new(),
             environment: Vec::new(),
             directories: Vec::new(),

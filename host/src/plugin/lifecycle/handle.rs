@@ -319,7 +319,7 @@ impl Inner {
         let version = Version::start(number, shared, code, placement, on_given_up).await?;
         version.take_over();
         let instances = version.seats().len();
-        let drain_timeout = settings.drain_timeout;
+        let drain_timeout = settings.limits.drain_timeout;
         let old = {
             let mut present = this.present.lock();
             present.settings = settings;
@@ -330,7 +330,7 @@ impl Inner {
         this.status.send_replace(PluginStatus::Serving);
         version.scale();
         if let Some(old) = old {
-            old.end(drain_timeout).await;
+            old.drain(drain_timeout).await;
             // With it go its mailboxes, and with these its use of a connection.
             drop(old);
             this.connections.close_unused(CLOSE_TIMEOUT).await;
@@ -387,7 +387,7 @@ impl Inner {
             maximum,
         });
         this.reporter.report(&PluginEvent::Quarantined { reason, failures, window });
-        version.end(version.shared.settings.drain_timeout).await;
+        version.drain(version.shared.settings.limits.drain_timeout).await;
     }
 
     async fn drain(&self, deadline: Duration) -> bool {

@@ -14,6 +14,7 @@ use super::supervisor::{self, GivenUp};
 use crate::plugin::connections::CLOSE_TIMEOUT;
 use crate::plugin::dispatch::mailbox::{Mailbox, Role};
 use crate::plugin::error::{GuestError, StartError};
+use crate::plugin::limits::excess;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::scheduling::shard::Placement;
@@ -158,6 +159,18 @@ impl Version {
         clean
     }
 
+    /// The same, of a plugin that goes on without them: what is dropped is told.
+    pub(in crate::plugin) async fn drain(&self, limit: Duration) {
+        let clean = self.end(limit).await;
+        self.note_drained(clean, limit);
+    }
+
+    fn note_drained(&self, clean: bool, limit: Duration) {
+        if !clean {
+            self.shared.report(excess::of_drain(limit));
+        }
+    }
+
     /// Nothing new comes to these, what was delivered is handled, and `stop` runs.
     async fn retire(&self, seats: &[Arc<Seat>], deadline: Duration) -> bool {
         let begin = Instant::now();
@@ -243,7 +256,9 @@ impl Version {
             }
             Change::Remove => {
                 let Some(last) = self.seats().pop() else { return Ok(()) };
-                self.retire(std::slice::from_ref(&last), self.shared.settings.drain_timeout).await;
+                let limit = self.shared.settings.limits.drain_timeout;
+                let clean = self.retire(std::slice::from_ref(&last), limit).await;
+                self.note_drained(clean, limit);
                 self.seats.lock().all.retain(|seat| !Arc::ptr_eq(seat, &last));
             }
         }

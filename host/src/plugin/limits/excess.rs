@@ -66,6 +66,11 @@ pub(in crate::plugin) fn of_load(error: &LoadError) -> Option<PluginEvent> {
     }
 }
 
+/// Instances that were to end had not worked off what they had in this time.
+pub(in crate::plugin) fn of_drain(limit: Duration) -> PluginEvent {
+    one_more("drain-timeout-ms", milliseconds(limit))
+}
+
 fn of_trap(trap: &wasmtime::Error, limits: &Limits, stack_bytes: usize) -> Option<PluginEvent> {
     if let Some(CpuTimeExceeded { used, limit }) = trap.downcast_ref() {
         let (used, limit) = (milliseconds(*used), milliseconds(*limit));

@@ -34,6 +34,9 @@ pub struct Limits {
     pub callback_cpu_time: Duration,
     /// Bounds `stop`, waits included.
     pub stop_callback_timeout: Duration,
+    /// Bounds what an instance that is replaced or no longer needed takes to work off
+    /// what it has; the rest is dropped.
+    pub drain_timeout: Duration,
     /// Bounds a command from its begin to its end.
     pub command_timeout: Duration,
 
@@ -100,6 +103,7 @@ impl Limits {
             ("callback-timeout-ms", ms(self.callback_timeout)),
             ("callback-cpu-time-ms", ms(self.callback_cpu_time)),
             ("stop-callback-timeout-ms", ms(self.stop_callback_timeout)),
+            ("drain-timeout-ms", ms(self.drain_timeout)),
             ("command-timeout-ms", ms(self.command_timeout)),
             ("concurrent-calls", self.max_concurrent_calls as u64),
             ("subscriptions", self.max_subscriptions as u64),
@@ -140,6 +144,7 @@ impl Default for Limits {
             callback_timeout: Duration::from_secs(30),
             callback_cpu_time: Duration::from_secs(5),
             stop_callback_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(10),
             command_timeout: Duration::MAX,
             max_concurrent_calls: 64,
             max_subscriptions: 10_000,
