@@ -145,8 +145,9 @@ impl Up {
     }
 
     /// Makes the plugins those of the manifest: such as are not in it any more end,
-    /// new ones start, and the others are reloaded as it says now. What comes of it
-    /// is in the log.
+    /// new ones start, and of the others those are reloaded for which it says
+    /// something else now, or whose component is another one. What comes of it is in
+    /// the log.
     async fn apply(
         &self,
         manifest: &Manifest,
@@ -165,6 +166,10 @@ impl Up {
             let name = plugin.settings.name.clone();
             let (settings, connection) = connections.give(plugin);
             let outcome = match host.plugin(&name) {
+                Some(old) if old.is_run_with(&settings, &connection).await => {
+                    tracing::debug!(plugin = name, "unchanged");
+                    Ok(())
+                }
                 Some(old) => old.replace(settings, connection).await,
                 None => host.add(settings, connection).await.map(drop),
             };
@@ -178,8 +183,7 @@ impl Up {
 /// Where plugins connect.
 struct Connections {
     servers: Servers,
-    /// Those that plugins share, by name. One that is there stays as it is when the
-    /// manifest is read anew, for the plugins that have it.
+    /// Those that plugins share, by name.
     shared: BTreeMap<String, SharedConnection>,
 }
 
@@ -189,11 +193,16 @@ impl Connections {
         Self { servers, shared }
     }
 
-    /// Takes up those that are new.
+    /// Takes up those that are new or others now. Plugins that have one of before
+    /// keep it until they are reloaded.
     fn learn(&mut self, manifest: &Manifest) {
-        for (name, connection) in manifest.shared_connections(&self.servers.options) {
-            self.shared.entry(name).or_insert(connection);
+        let mut shared = manifest.shared_connections(&self.servers.options);
+        for (name, connection) in &mut shared {
+            if let Some(present) = self.shared.get(name).filter(|one| one.is_like(connection)) {
+                *connection = present.clone();
+            }
         }
+        self.shared = shared;
     }
 
     /// What a plugin is run with.

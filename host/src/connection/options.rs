@@ -81,6 +81,44 @@ impl ConnectionOptions {
         }
     }
 
+    /// Whether connections made with these and with those go to the same servers, log
+    /// in alike and behave alike; names and listeners apart.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let Self {
+            servers,
+            name: _,
+            inbox_prefix: _,
+            no_echo,
+            credentials,
+            tls,
+            keep_order,
+            retry_failed_login,
+            max_reconnects,
+            connect_timeout,
+            write_timeout,
+            ping_interval,
+            max_pings_out,
+            reconnect_wait_max,
+            max_pending_bytes,
+            max_pending_messages,
+            listener: _,
+        } = self;
+        *servers == other.servers
+            && *no_echo == other.no_echo
+            && *credentials == other.credentials
+            && *tls == other.tls
+            && *keep_order == other.keep_order
+            && *retry_failed_login == other.retry_failed_login
+            && *max_reconnects == other.max_reconnects
+            && *connect_timeout == other.connect_timeout
+            && *write_timeout == other.write_timeout
+            && *ping_interval == other.ping_interval
+            && *max_pings_out == other.max_pings_out
+            && *reconnect_wait_max == other.reconnect_wait_max
+            && *max_pending_bytes == other.max_pending_bytes
+            && *max_pending_messages == other.max_pending_messages
+    }
+
     /// Checks that the files which it names can be used, as each connect does.
     ///
     /// # Errors

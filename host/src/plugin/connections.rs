@@ -12,19 +12,35 @@ use super::settings::ClientName;
 use super::shared_connection::SharedConnection;
 use crate::connection::{
     Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
-    ServerAddress, own_inbox_prefix,
+    own_inbox_prefix,
 };
 
 /// How long a connection may take to hand over what is left when it ends.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What decides whether two `connect` calls mean the same connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) servers: Vec<ServerAddress>,
+#[derive(Clone, PartialEq)]
+pub(super) enum Key {
+    Own(Box<OwnKey>),
+    /// One that plugins share.
+    Shared(SharedConnection),
+}
+
+/// That of a connection of the plugin's own.
+#[derive(Clone)]
+pub(super) struct OwnKey {
+    /// What it is made with, names apart.
+    pub(super) options: ConnectionOptions,
     pub(super) name: ClientName,
     pub(super) inbox_prefix: Option<String>,
-    pub(super) no_echo: bool,
+}
+
+impl PartialEq for OwnKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.options.is_like(&other.options)
+            && self.name == other.name
+            && self.inbox_prefix == other.inbox_prefix
+    }
 }
 
 /// One connection, under the number by which guests know it.
@@ -54,8 +70,7 @@ impl Connected {
 /// All connections of one plugin. They last until the plugin ends.
 #[derive(Default)]
 pub(super) struct Connections {
-    /// The one without a key is shared with other plugins.
-    all: Mutex<Vec<(Option<Key>, Connected)>>,
+    all: Mutex<Vec<(Key, Connected)>>,
     /// Held while connecting: two instances that ask at once get one connection.
     connecting: tokio::sync::Mutex<()>,
     last_id: AtomicU32,
@@ -65,26 +80,27 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Finds the connection for a key, or makes it, with the options for this key
-    /// and this inbox prefix.
+    /// Finds the connection for a key, or makes it.
     pub(super) async fn connect(
         &self,
-        key: Key,
+        key: OwnKey,
         plugin: &str,
-        make_options: impl FnOnce(&Key, String) -> ConnectionOptions,
     ) -> Result<Connected, ConnectError> {
-        self.find_or_open(Some(key.clone()), plugin, |events| async move {
+        self.find_or_open(Key::Own(Box::new(key.clone())), plugin, |events| async move {
             // Two connections with one prefix would take each other's answers, also
             // if one of them is closed by now.
             let is_unique = key.name.is_generated && !self.is_name_used.load(Ordering::Relaxed);
+            let is_generated = key.name.is_generated;
             let prefix = match &key.inbox_prefix {
                 Some(prefix) => own_inbox_prefix(prefix),
                 None => key.name.inbox_prefix(is_unique),
             };
-            let mut options = make_options(&key, prefix);
+            let mut options = key.options;
+            options.name = key.name.name;
+            options.inbox_prefix = prefix;
             options.listener = Some(events);
             let client = Client::connect(options).await?;
-            if key.name.is_generated {
+            if is_generated {
                 self.is_name_used.store(true, Ordering::Relaxed);
             }
             Ok(client)
@@ -98,12 +114,13 @@ impl Connections {
         shared: &SharedConnection,
         plugin: &str,
     ) -> Result<Connected, ConnectError> {
-        self.find_or_open(None, plugin, |events| shared.join(events)).await
+        let key = Key::Shared(shared.clone());
+        self.find_or_open(key, plugin, |events| shared.join(events)).await
     }
 
     async fn find_or_open<F>(
         &self,
-        key: Option<Key>,
+        key: Key,
         plugin: &str,
         open: impl FnOnce(Arc<Events>) -> F,
     ) -> Result<Connected, ConnectError>
@@ -111,7 +128,7 @@ impl Connections {
         F: Future<Output = Result<Client, ConnectError>>,
     {
         let _connecting = self.connecting.lock().await;
-        if let Some(connected) = self.find(key.as_ref()) {
+        if let Some(connected) = self.find(&key) {
             return Ok(connected);
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1);
@@ -130,17 +147,17 @@ impl Connections {
         Ok(connected)
     }
 
-    fn find(&self, key: Option<&Key>) -> Option<Connected> {
+    fn find(&self, key: &Key) -> Option<Connected> {
         let mut all = self.all.lock();
         all.retain(|(_, connected)| !connected.is_closed());
-        all.iter().find(|(known, _)| known.as_ref() == key).map(|(_, connected)| connected.clone())
+        all.iter().find(|(known, _)| known == key).map(|(_, connected)| connected.clone())
     }
 
     /// Whether this key needs a connection more than there may be.
-    pub(super) fn is_full_for(&self, key: Option<&Key>, limit: usize) -> bool {
+    pub(super) fn is_full_for(&self, key: &Key, limit: usize) -> bool {
         let all = self.all.lock();
         let open = all.iter().filter(|(_, one)| !one.is_closed());
-        open.clone().count() >= limit && !open.clone().any(|(known, _)| known.as_ref() == key)
+        open.clone().count() >= limit && !open.clone().any(|(known, _)| known == key)
     }
 
     /// Whether the last attempt to make one did not succeed.

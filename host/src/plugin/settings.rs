@@ -81,6 +81,44 @@ impl PluginSettings {
         }
     }
 
+    /// Whether a plugin is run in the same way with these and with those, whatever
+    /// its component has in it now.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            component,
+            client_name,
+            shared_connection,
+            inbox_prefix,
+            policy,
+            learner,
+            permission_place: _,
+            limits,
+            subscriptions,
+            instances,
+            arguments,
+            environment,
+            directories,
+            config,
+            answer_errors,
+        } = self;
+        *name == other.name
+            && *component == other.component
+            && client_name.is_like(&other.client_name)
+            && *shared_connection == other.shared_connection
+            && *inbox_prefix == other.inbox_prefix
+            && *policy == other.policy
+            && learner.is_some() == other.learner.is_some()
+            && *limits == other.limits
+            && *subscriptions == other.subscriptions
+            && *instances == other.instances
+            && *arguments == other.arguments
+            && *environment == other.environment
+            && *directories == other.directories
+            && *config == other.config
+            && *answer_errors == other.answer_errors
+    }
+
     /// Checks what the types can't.
     ///
     /// # Errors
@@ -116,7 +154,7 @@ impl FromStr for HostSubscription {
 }
 
 /// Where a component is.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ComponentSource {
     /// In this file.
     File(PathBuf),
@@ -142,6 +180,11 @@ impl ClientName {
     /// One that somebody chose.
     pub fn chosen(name: impl Into<String>) -> Self {
         Self { name: name.into(), is_generated: false }
+    }
+
+    /// The same one, or both random.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self == other || (self.is_generated && other.is_generated)
     }
 
     /// `requests.NAME` if the name is unique by itself, else with a token that

@@ -15,6 +15,13 @@ use crate::connection::{
 #[derive(Clone)]
 pub struct SharedConnection(Arc<Shared>);
 
+/// The same one, not only one like it.
+impl PartialEq for SharedConnection {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 struct Shared {
     options: ConnectionOptions,
     name: ClientName,
@@ -40,6 +47,14 @@ impl SharedConnection {
     /// What it is made with.
     pub fn options(&self) -> &ConnectionOptions {
         &self.0.options
+    }
+
+    /// Whether another one would be made in the same way.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let (one, other) = (&*self.0, &*other.0);
+        one.options.is_like(&other.options)
+            && one.name.is_like(&other.name)
+            && one.inbox_prefix == other.inbox_prefix
     }
 
     /// Connects, or joins those who have.

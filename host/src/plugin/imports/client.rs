@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::{AddressError, ConnectionOptions, Credentials, ServerAddress};
-use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key};
+use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key, OwnKey};
 use crate::plugin::dispatch::mailbox::Event;
 use crate::plugin::loading::bindings::client::{ConnectOptions, Host};
 use crate::plugin::loading::bindings::types::{self, Error};
@@ -27,13 +27,13 @@ impl Host for State {
             && options.inbox_prefix.is_none()
             && !options.no_echo;
         if let Some(shared) = settings.shared_connection.as_ref().filter(|_| is_plain) {
-            if plugin.connections.is_full_for(None, max_connections) {
+            if plugin.connections.is_full_for(&Key::Shared(shared.clone()), max_connections) {
                 return Err(plugin.no_connection_more());
             }
             let connected = plugin.connections.join(shared, &settings.name).await?;
             return Ok(self.remember(connected));
         }
-        let template = match server {
+        let mut template = match server {
             None => plugin.connection.clone(),
             Some(server) => plugin.connection_to(&server)?,
         };
@@ -55,23 +55,12 @@ impl Host for State {
                 plugin.check_inbox_prefix(prefix)?;
             }
         }
-        let key = Key {
-            servers: template.servers.clone(),
-            name,
-            inbox_prefix,
-            no_echo: options.no_echo || template.no_echo,
-        };
-        if plugin.connections.is_full_for(Some(&key), max_connections) {
+        template.no_echo |= options.no_echo;
+        let key = OwnKey { options: template, name, inbox_prefix };
+        if plugin.connections.is_full_for(&Key::Own(Box::new(key.clone())), max_connections) {
             return Err(plugin.no_connection_more());
         }
-        let make_options = |key: &Key, inbox_prefix: String| {
-            let mut options = template;
-            options.name.clone_from(&key.name.name);
-            options.inbox_prefix = inbox_prefix;
-            options.no_echo = key.no_echo;
-            options
-        };
-        let connected = plugin.connections.connect(key, &settings.name, make_options).await?;
+        let connected = plugin.connections.connect(key, &settings.name).await?;
         Ok(self.remember(connected))
     }
 

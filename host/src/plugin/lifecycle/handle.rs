@@ -221,6 +221,25 @@ impl Plugin {
         .await
     }
 
+    /// Whether it serves with such settings and such a connection, and with what is in
+    /// its component now, so that [`replace`](Self::replace) would change nothing.
+    pub async fn is_run_with(
+        &self,
+        settings: &PluginSettings,
+        connection: &ConnectionOptions,
+    ) -> bool {
+        let loaded = {
+            let present = self.0.present.lock();
+            let is_like =
+                present.settings.is_like(settings) && present.connection.is_like(connection);
+            present.loaded.clone().filter(|_| is_like && present.version.is_some())
+        };
+        match loaded {
+            Some(loaded) => !loaded::has_changed(&loaded, settings).await,
+            None => false,
+        }
+    }
+
     /// Replaces its instances by fresh ones of the same code, in the way of
     /// [`reload`](Self::reload). One that is quarantined or stopped is started.
     ///

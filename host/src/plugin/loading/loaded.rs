@@ -1,5 +1,6 @@
 //! A component that is compiled, checked and linked: what an instance is made of.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub(in crate::plugin) struct Loaded {
     pub(in crate::plugin) activity: Arc<Activity>,
     /// Native stack that it may use.
     pub(in crate::plugin) stack_bytes: usize,
+    /// Of the bytes that it was compiled from.
+    pub(in crate::plugin) digest: u64,
 }
 
 /// Loads the component of a plugin. Compiling takes a while and is done off the
@@ -52,19 +55,37 @@ pub(in crate::plugin) async fn load(
     Ok(loaded)
 }
 
-async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Loaded, LoadError> {
-    let (bytes, name) = match settings.component.clone() {
+/// Whether the component is another one by now than what was loaded, as far as that
+/// can be told.
+pub(in crate::plugin) async fn has_changed(loaded: &Loaded, settings: &PluginSettings) -> bool {
+    bytes_of(settings).await.map_or(true, |(_, _, digest)| digest != loaded.digest)
+}
+
+/// The component, what errors call it, and its digest.
+async fn bytes_of(settings: &PluginSettings) -> Result<(Arc<[u8]>, String, u64), LoadError> {
+    let limit = settings.limits.max_component_bytes;
+    let (bytes, name): (Arc<[u8]>, _) = match settings.component.clone() {
         ComponentSource::File(path) => {
             let name = path.display().to_string();
-            let limit = settings.limits.max_component_bytes;
             (blocking(&name, move || component::read(&path, limit)).await?.into(), name)
         }
         ComponentSource::Bytes(bytes) => {
-            let (name, limit) = (&settings.name, settings.limits.max_component_bytes);
-            component::check_size(name, bytes.len() as u64, limit)?;
-            (bytes, name.clone())
+            component::check_size(&settings.name, bytes.len() as u64, limit)?;
+            (bytes, settings.name.clone())
         }
     };
+    let hashed = Arc::clone(&bytes);
+    let digest = blocking(&name, move || {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&hashed);
+        Ok(hasher.finish())
+    });
+    let digest = digest.await?;
+    Ok((bytes, name, digest))
+}
+
+async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Loaded, LoadError> {
+    let (bytes, name, digest) = bytes_of(settings).await?;
     let (linker, activity) = linkers.of(&bytes).await?;
     let engine = linker.engine().clone();
     let component = {
@@ -77,7 +98,7 @@ async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Loaded
             Err(_) => return Err(LoadError::CompileTimeout { name, limit }),
         }
     };
-    link((linker, activity), linkers.stack_bytes(), &component, name)
+    link((linker, activity), &component, name, (linkers.stack_bytes(), digest))
 }
 
 fn check_subscriptions(kind: Kind, settings: &PluginSettings) -> Result<(), StartError> {
@@ -128,9 +149,9 @@ async fn announced<T>(name: &str, size_bytes: usize, compiling: impl Future<Outp
 
 fn link(
     (linker, activity): (&Linker<State>, &Arc<Activity>),
-    stack_bytes: usize,
     component: &Component,
     name: String,
+    (stack_bytes, digest): (usize, u64),
 ) -> Result<Loaded, LoadError> {
     let interfaces = Interfaces::of(component);
     if let Some(version) = interfaces.other_version() {
@@ -171,5 +192,5 @@ fn link(
         }
         Kind::Command => {}
     }
-    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes })
+    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes, digest })
 }
