@@ -12,7 +12,7 @@ use harness::Probe;
 use program::{assert_has, output, run_to_end, start};
 use second::ask;
 use serde_json::{Value, json};
-use test_support::{HostProcess, NatsServer, TempDir, guest};
+use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
 
 /// A manifest in a folder of its own.
 struct Written {
@@ -70,7 +70,7 @@ async fn plugins_of_a_manifest_serve_each_with_its_own_rights() -> Result<()> {
     assert_eq!(refused.kind, "PermissionDenied");
     let advice = "\"echo\" in `subscribe` of [plugin.probe.permissions] would allow it";
     assert_has(&refused.text, &[advice]);
-    let told = |line: &test_support::LogLine| line.text.contains("[plugin.probe.permissions]");
+    let told = |line: &LogLine| line.text.contains("[plugin.probe.permissions]");
     host.wait_for_log("the refusal", told).await?;
 
     assert_eq!(ask(&client, "echo", "hello").await?.payload, "hello");
@@ -310,5 +310,23 @@ async fn a_manifest_is_learned_from_plugins_that_run() -> Result<()> {
             "queue-groups = [\"crew\"]",
         ]
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn native_stack_of_all_guests_is_as_the_manifest_says() -> Result<()> {
+    let server = NatsServer::start().await?;
+    let manifest = Written::new(&format!(
+        "max-stack = \"64KiB\"\n\
+         [plugin.it]\ncomponent = {:?}\npermissions.allow-all = true\n",
+        guest("recursion")?
+    ))?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("it").await?;
+    let client = server.client().await?;
+    client.publish("attack.in", "".into()).await?;
+    let is_event = |line: &LogLine| line.field("limit") == Some(&json!("native-stack-bytes"));
+    let event = host.wait_for_log("the event", is_event).await?;
+    assert_eq!(event.field("maximum"), Some(&json!(64 << 10)));
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, ensure};
 use harness::connection_id;
 use second::ask;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::{HostProcess, LogLine, NatsServer, Signal, TempDir, guest};
 
 /// A manifest that can be written anew, and the host that runs it.
@@ -143,16 +143,35 @@ async fn another_login_makes_the_connection_anew_and_no_request_fails() -> Resul
         scene.reloaded("echo").await?;
         done.store(true, Ordering::Relaxed);
         ensure!(asking.await?? > 0);
-        let connections = scene.server.connz().await?;
-        let users: Vec<_> = connections["connections"]
-            .as_array()
-            .context("no list")?
-            .iter()
-            .filter(|one| one["name"] == "it")
-            .map(|one| (one["authorized_user"].clone(), one["cid"].as_u64() > Some(before)))
-            .collect();
-        assert_eq!(users, [(json!("two"), true)]);
+        // The server takes a moment to notice that the old one has hung up.
+        let only_new = |page: &Value| {
+            let all = page["connections"].as_array()?;
+            let mut users = all.iter().filter(|one| one["name"] == "it");
+            let (user, more) = (users.next()?, users.next());
+            (more.is_none() && user["authorized_user"] == "two").then(|| user["cid"].as_u64())
+        };
+        let cid = scene.server.wait_for("the new login alone", only_new).await?;
+        ensure!(cid > Some(before), "{cid:?}");
         scene.host.stop().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn embedded_server_is_started_once_a_connection_needs_it() -> Result<()> {
+    let is_start = |line: &LogLine| line.message() == Some("embedded nats-server");
+    let server = NatsServer::start().await?;
+    let connection = format!("connection.servers = [\"{}\"]", server.url());
+    let elsewhere = plugin("elsewhere", &guest("echo")?, &connection);
+    let scene = Scene::with(server, &elsewhere, "embedded")?;
+    scene.host.wait_until_ready("elsewhere").await?;
+    let here = plugin("here", &guest("counter")?, "");
+    // Only what has been written so far is looked at.
+    let so_far = scene.host.log().so_far();
+    ensure!(!so_far.iter().any(|line| line.contains("embedded nats-server")), "{so_far:#?}");
+
+    scene.change(&[elsewhere, here].concat())?;
+    scene.host.wait_for_log("the server", is_start).await?;
+    scene.host.wait_until_ready("here").await?;
     Ok(())
 }

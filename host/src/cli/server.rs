@@ -128,9 +128,16 @@ impl ServerArguments {
 
     /// Checks the arguments; starts the embedded server if that is wanted.
     pub(super) async fn open(&self) -> Result<Servers, Failure> {
+        self.open_for(true).await
+    }
+
+    /// The same, but an embedded server that is not needed is not started: then
+    /// there are none.
+    pub(super) async fn open_for(&self, is_needed: bool) -> Result<Servers, Failure> {
         let context = self.context()?;
         let server = self.server(&context)?;
-        let embedded = if server == "embedded" {
+        let is_embedded = server == "embedded";
+        let embedded = if is_embedded && is_needed {
             let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
             tracing::info!(server = %embedded.address(), "embedded nats-server");
             Some(embedded)
@@ -139,6 +146,7 @@ impl ServerArguments {
         };
         let mut addresses = match &embedded {
             Some(embedded) => vec![embedded.address().clone()],
+            None if is_embedded => Vec::new(),
             None => {
                 connection::parse_list(&server).map_err(|error| Failure::Usage(error.into()))?
             }

@@ -14,7 +14,7 @@ use super::learning::Learning;
 use super::server::{ServerArguments, Servers};
 use super::serving::{Change, Serving};
 use super::signals::Stops;
-use crate::config::{Manifest, PlannedConnection, PlannedPlugin};
+use crate::config::{Manifest, PlannedConnection, PlannedPlugin, Size};
 use crate::connection::ConnectionOptions;
 use crate::plugin::{
     CompileCache, ComponentSource, Host, HostOptions, PluginSettings, SharedConnection,
@@ -45,6 +45,10 @@ pub(super) struct Up {
     #[arg(long)]
     no_compile_cache: bool,
 
+    /// Native stack of a guest, instead of what the manifest says. Default: 512KiB.
+    #[arg(long, value_name = "SIZE")]
+    max_stack: Option<Size>,
+
     /// Allow everything, and print in the end the least that would have sufficed.
     #[arg(long)]
     learn: bool,
@@ -68,9 +72,12 @@ impl Up {
         if self.no_compile_cache {
             options.compile_cache = CompileCache::Off;
         }
+        if let Some(Size(bytes)) = self.max_stack.or(manifest.max_stack()) {
+            options.max_stack_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
         let host = Arc::new(Host::new(&options)?);
         let mut stops = Stops::new()?;
-        let servers = self.server.open().await?;
+        let servers = self.server.open_for(manifest.needs_servers()).await?;
         let mut serving =
             Serving::open(Arc::clone(&host), &self.admin, self.watched(&manifest)).await?;
         let mut learning = Learning::default();
@@ -93,6 +100,7 @@ impl Up {
                     }
                     Change::Files(_) | Change::ReloadAsked => {
                         if let Some(manifest) = self.read_anew() {
+                            connections.open_for(&manifest, &self.server).await;
                             serving.watch(self.watched(&manifest));
                             self.apply(&manifest, &host, &mut connections, &mut learning).await;
                         }
@@ -191,6 +199,17 @@ impl Connections {
     fn new(servers: Servers, manifest: &Manifest) -> Self {
         let shared = manifest.shared_connections(&servers.options);
         Self { servers, shared }
+    }
+
+    /// Starts the embedded server if it is needed now and was not before.
+    async fn open_for(&mut self, manifest: &Manifest, arguments: &ServerArguments) {
+        if !self.servers.options.servers.is_empty() || !manifest.needs_servers() {
+            return;
+        }
+        match arguments.open().await {
+            Ok(servers) => self.servers = servers,
+            Err(error) => tracing::error!(%error, "embedded nats-server not started"),
+        }
     }
 
     /// Takes up those that are new or others now. Plugins that have one of before

@@ -110,6 +110,11 @@ impl ConnectionPlan {
         self.table.client_name.as_ref().map(|name| name.as_str())
     }
 
+    /// Whether it names servers.
+    pub(super) fn has_servers(&self) -> bool {
+        self.servers.is_some()
+    }
+
     /// The inbox prefix that was chosen.
     pub(super) fn inbox_prefix(&self) -> Option<&str> {
         self.table.inbox_prefix.as_ref().map(|prefix| prefix.as_str())

@@ -10,12 +10,14 @@ use super::document::Document;
 use super::problem::ManifestError;
 use super::structure::{self, hint};
 use super::tables::{ConnectionChoice, Defaults, DirectoryChoice, Instances, PluginTable, Tables};
+use super::units::Size;
 use crate::connection::ConnectionOptions;
 use crate::plugin::{ClientName, ComponentSource, Directory, PluginSettings, SharedConnection};
 use crate::policy::PermissionPlace;
 
 /// A manifest that makes sense.
 pub struct Manifest {
+    max_stack: Option<Size>,
     /// Connections that plugins share, by name.
     shared: BTreeMap<String, ConnectionPlan>,
     plugins: Vec<PlannedPlugin>,
@@ -92,13 +94,29 @@ impl Manifest {
             Ok(tables) => tables.plan(&mut document),
             Err(error) => {
                 document.note(error.span().unwrap_or_default(), error.message().to_owned());
-                Self { shared: BTreeMap::new(), plugins: Vec::new() }
+                Self { max_stack: None, shared: BTreeMap::new(), plugins: Vec::new() }
             }
         };
         if document.has_problems() {
             return Err(ManifestError::Problems(document.into_problems()));
         }
         Ok(manifest)
+    }
+
+    /// Native stack that a guest may use, if it says so.
+    pub fn max_stack(&self) -> Option<Size> {
+        self.max_stack
+    }
+
+    /// Whether a connection goes to the servers of the command line.
+    pub fn needs_servers(&self) -> bool {
+        let own = self.plugins.iter().filter_map(|plugin| match &plugin.connection {
+            PlannedConnection::Own(OwnConnection(plan)) => Some(plan.as_deref()),
+            PlannedConnection::Shared(_) => None,
+        });
+        let names_none =
+            |plan: Option<&ConnectionPlan>| plan.is_none_or(|plan| !plan.has_servers());
+        own.chain(self.shared.values().map(Some)).any(names_none)
     }
 
     /// The plugins, in the order of the file.
@@ -144,7 +162,7 @@ impl Tables {
                     .problem(&["connection", name], format!("no plugin uses connection `{name}`"));
             }
         }
-        Manifest { shared, plugins }
+        Manifest { max_stack: self.max_stack, shared, plugins }
     }
 }
 

@@ -12,7 +12,7 @@ use super::scalars::{
     SubscriptionText,
 };
 use super::secret::Secret;
-use super::units::Time;
+use super::units::{Size, Time};
 use crate::plugin::InstanceCount;
 
 /// Which plugins run, and what each of them may do.
@@ -20,6 +20,9 @@ use crate::plugin::InstanceCount;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(title = "simple-nats manifest")]
 pub(super) struct Tables {
+    /// Native stack that a guest may use. It holds for all plugins, and from the
+    /// start on: a change takes effect when the host is started anew. Default: 512KiB.
+    pub(super) max_stack: Option<Size>,
     /// What holds for every plugin that does not say otherwise. A key of a plugin
     /// replaces the same key here; tables are merged key by key, lists are not.
     pub(super) defaults: Defaults,
