@@ -2,6 +2,9 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[allow(dead_code, reason = "its `main` is for who runs it as a program")]
+#[path = "../../host/examples/embed.rs"]
+mod embed;
 mod embedded;
 mod second;
 
@@ -167,4 +170,23 @@ async fn what_a_guest_is_refused_is_observed_and_counted() -> Result<()> {
     let plugin = scene.host.plugin("echo").context("it is not in the list")?;
     assert_eq!(plugin.info().counts.refusals, 1);
     Ok(())
+}
+
+#[tokio::test]
+async fn the_example_serves_until_it_is_stopped() -> Result<()> {
+    let server = test_support::NatsServer::start().await?;
+    let client = server.client().await?;
+    let (url, file) = (server.url(), test_support::guest("echo")?);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let stopped = async { stopped.await.map_err(std::io::Error::other) };
+    let file = file.to_string_lossy();
+    let serving = embed::serve(&url, &file, stopped);
+    let asking = async {
+        server.wait_for("echo", |page| page.to_string().contains("\"echo\"").then_some(())).await?;
+        assert_eq!(ask(&client, "echo", "a").await?.payload, "a");
+        stop.send(()).ok().context("it has ended")
+    };
+    let (served, asked) = tokio::join!(serving, asking);
+    asked?;
+    served
 }
