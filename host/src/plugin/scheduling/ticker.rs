@@ -7,13 +7,20 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-/// How long a guest runs before the connections and plugins beside it get their
-/// turn. Also the grain of the limit on processor time.
+/// How long a guest that is at work for long runs before the connections and plugins
+/// beside it get their turn. Also the grain of the limit on processor time.
 pub const TICK: Duration = Duration::from_millis(2);
+
+/// The same for one that was not seen at work lately. Each tick wakes a thread,
+/// which costs as much as dozens of short callbacks.
+const FIRST_TICK: Duration = Duration::from_millis(10);
+
+/// After a guest was seen at work, so many ticks are short.
+const SHORT_TICKS: u32 = 5;
 
 /// Without a guest that runs, ticking ends after so many ticks. It goes on for a
 /// while since waking a thread costs more than a short call.
-const IDLE_TICKS: u32 = 20;
+const IDLE_TICKS: u32 = 10;
 
 /// Ends when dropped.
 pub(in crate::plugin) struct Ticker {
@@ -55,16 +62,17 @@ impl Drop for Ticker {
 }
 
 fn tick(activity: &Activity, stop: &AtomicBool, engine: &EngineWeak) {
-    let mut idle = 0;
+    let (mut idle, mut short) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
         if idle >= IDLE_TICKS {
             activity.sleep();
         }
-        std::thread::sleep(TICK);
+        std::thread::sleep(if short > 0 { TICK } else { FIRST_TICK });
         match engine.upgrade() {
             Some(engine) => engine.increment_epoch(),
             None => return,
         }
+        short = if activity.is_running() { SHORT_TICKS } else { u32::saturating_sub(short, 1) };
         idle = if activity.since_last_time() { 0 } else { idle + 1 };
     }
 }
@@ -93,8 +101,12 @@ impl Activity {
         Running(self)
     }
 
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed) > 0
+    }
+
     fn since_last_time(&self) -> bool {
-        self.has_run.swap(false, Ordering::Relaxed) || self.running.load(Ordering::Relaxed) > 0
+        self.has_run.swap(false, Ordering::Relaxed) || self.is_running()
     }
 
     /// Called by the ticker: sleeps until a guest runs.
