@@ -174,6 +174,7 @@ impl Link {
         self.output.clear();
         self.written = 0;
         if state.session.take_output(&mut self.output) {
+            state.is_stalled = false;
             shared.room.notify_waiters();
         } else if self.output.capacity() > KEPT_OUTPUT {
             self.output = Vec::new();

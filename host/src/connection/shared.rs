@@ -59,6 +59,8 @@ pub(super) struct State {
     pub(super) last_error: Option<ServerError>,
     /// Why the connection is to end.
     pub(super) end: Option<String>,
+    /// The server has taken nothing for a while though much waits.
+    pub(super) is_stalled: bool,
     /// The server is about to shut down, and nobody has looked for another yet.
     pub(super) leaves: bool,
     pub(super) subscriptions: FxHashMap<Sid, Route>,
@@ -98,6 +100,7 @@ impl Shared {
                 server: None,
                 last_error: None,
                 end: None,
+                is_stalled: false,
                 leaves: false,
                 subscriptions: FxHashMap::default(),
                 requests: FxHashMap::default(),

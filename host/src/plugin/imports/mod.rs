@@ -42,6 +42,8 @@ async fn when_room<T>(
     loop {
         match command() {
             Err(SessionError::BufferFull { .. }) if client.room().await => {}
+            // Without a server other bounds hold.
+            Err(SessionError::BufferFull { .. }) => return Ok(command()?),
             result => return Ok(result?),
         }
     }
