@@ -83,7 +83,11 @@ impl NatsClient {
     /// Hands a message to the connection, which sends it in order. That it
     /// reached the server, [`flush`](Self::flush) proves.
     pub fn publish(&self, subject: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
-        Ok(publisher::publish(self.id, subject, payload.as_ref())?)
+        let payload = payload.as_ref();
+        if publisher::try_publish(self.id, subject, payload) {
+            return Ok(());
+        }
+        Ok(publisher::publish(self.id, subject, payload)?)
     }
 
     /// The same with a subject for answers, or headers.

@@ -37,6 +37,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
             answer(publish(&store, client, &subject, None, &Headers::new(), &payload))
         },
     )?;
+    instance.func_wrap(
+        "try-publish",
+        |store: StoreContextMut<'_, State>,
+         (client, subject, payload): (u32, WasmStr, WasmList<u8>)| {
+            Ok((try_publish(&store, client, &subject, &payload)?,))
+        },
+    )?;
     instance.func_wrap_async(
         "publish-with",
         |mut store: StoreContextMut<'_, State>,
@@ -107,7 +114,7 @@ fn publish(
             let reply_to = reply_to.as_deref();
             let reply_to =
                 reply_to.map(|reply_to| state.check_reply_to(id, reply_to)).transpose()?;
-            Ok(client.publish(subject, reply_to, headers.as_bytes(), payload))
+            Ok(client.offer(subject, reply_to, headers.as_bytes(), payload))
         });
     Ok(match sent {
         Ok(Err(SessionError::BufferFull { .. })) => Outcome::Full(Box::new(Outgoing {
@@ -120,6 +127,34 @@ fn publish(
         Ok(result) => Outcome::Done(result.map_err(Error::from)),
         Err(error) => Outcome::Done(Err(error)),
     })
+}
+
+/// Publishes what lies in the guest's memory, if nothing is in the way. What is,
+/// nobody hears of: that is left to [`publish`].
+fn try_publish(
+    store: &StoreContextMut<'_, State>,
+    client: u32,
+    subject: &WasmStr,
+    payload: &WasmList<u8>,
+) -> wasmtime::Result<bool> {
+    let subject = subject.to_str(store)?;
+    let payload = payload.as_le_slice(store);
+    look(store);
+    let state = store.data();
+    let Some(connected) = state.client(client) else { return Ok(false) };
+    let Ok(subject) = Subject::new(&subject) else { return Ok(false) };
+    let meter = &state.plugin.publish_meter;
+    let is_allowed = payload.len() <= state.settings().limits.max_payload_bytes
+        && state.may_publish(client, subject)
+        && meter.take(payload.len()).is_ok();
+    if !is_allowed {
+        return Ok(false);
+    }
+    let is_sent = connected.offer(subject, None, &[], payload).is_ok();
+    if !is_sent {
+        meter.give_back(payload.len());
+    }
+    Ok(is_sent)
 }
 
 fn read_headers(
@@ -158,7 +193,7 @@ impl Outgoing {
         let subject = Subject::new(&self.subject)?;
         let reply_to = self.reply_to.as_deref().map(Subject::new).transpose()?;
         super::when_room(&self.client, || {
-            self.client.publish(subject, reply_to, self.headers.as_bytes(), &self.payload)
+            self.client.offer(subject, reply_to, self.headers.as_bytes(), &self.payload)
         })
         .await
     }
@@ -221,6 +256,12 @@ impl State {
             Ok(()) => Ok(parsed),
             Err(used_up) => Err(self.plugin.publishes_too_fast(used_up)),
         }
+    }
+
+    /// Whether this instance may publish to this subject.
+    fn may_publish(&self, client: u32, subject: Subject<'_>) -> bool {
+        self.settings().policy.may_publish(subject).is_ok()
+            || self.is_awaited(client, subject.as_str())
     }
 
     /// Whether this instance may have others answer to this subject: to an inbox

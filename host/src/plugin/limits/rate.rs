@@ -38,10 +38,16 @@ impl Meter {
             return Err(UsedUp::Count(self.count.per_second));
         }
         if !self.bytes.take(i64::try_from(size).unwrap_or(i64::MAX / 2)) {
-            self.count.left.fetch_add(1, Ordering::Relaxed);
+            self.count.give_back(1);
             return Err(UsedUp::Bytes(self.bytes.per_second));
         }
         Ok(())
+    }
+
+    /// What was taken for this size was not used.
+    pub(in crate::plugin) fn give_back(&self, size: usize) {
+        self.count.give_back(1);
+        self.bytes.give_back(i64::try_from(size).unwrap_or(i64::MAX / 2));
     }
 }
 
@@ -79,6 +85,12 @@ impl Rate {
         }
         self.left.fetch_add(amount, Ordering::Relaxed);
         false
+    }
+
+    fn give_back(&self, amount: i64) {
+        if self.per_second != u64::MAX {
+            self.left.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     fn fill(&self, now: Instant) {
@@ -167,6 +179,17 @@ mod tests {
             assert_eq!(meter.take(1), Err(UsedUp::Bytes(10)));
         }
         assert_eq!(meter.count.left.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_taken_again() {
+        let meter = Meter::new(4, 100);
+        for _ in 0..10 {
+            assert_eq!(meter.take(30), Ok(()));
+            meter.give_back(30);
+        }
+        assert_eq!((meter.take(1), meter.take(1)), (Ok(()), Ok(())));
+        assert_eq!(meter.take(1), Err(UsedUp::Count(4)));
     }
 
     #[test]
