@@ -1,6 +1,6 @@
 //! A real nats-server as a child, on a free port.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -89,9 +89,14 @@ fn find() -> anyhow::Result<PathBuf> {
     let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).map(|directory| directory.join(&name));
-    let in_tools = Path::new("target/tools").join(&name);
-    in_path.chain([in_tools]).find(|candidate| candidate.is_file()).context(
+    in_path.chain(tools_beside_this(&name)).find(|candidate| candidate.is_file()).context(
         "no nats-server for --server embedded: put one on the PATH, name it in \
          NATS_SERVER_BIN, or run `cargo xtask setup`",
     )
+}
+
+/// Where the set-up puts it, beside the folder of the program.
+fn tools_beside_this(name: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.parent()?.join("tools").join(name))
 }

@@ -2,8 +2,10 @@
 //! nothing that they don't.
 
 mod admin;
+mod build;
 mod check;
 mod context;
+mod dev;
 mod embedded;
 mod exit;
 mod grants;
@@ -42,7 +44,10 @@ use crate::telemetry::{self, LogFormat};
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "\
-Try it without a server of your own:
+Write a plugin:
+  simple-nats dev
+
+Run one, with a server for the while:
   simple-nats run echo.wasm --server embedded --allow-subscribe echo
 
 Exit codes:
@@ -73,6 +78,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Dev),
     Run(Box<run::Run>),
     Up(up::Up),
     Check(check::Check),
@@ -112,6 +118,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
+            Command::Dev(dev) => dev.run().await,
             Command::Run(run) => run.run().await,
             Command::Up(up) => up.run().await,
             Command::Check(check) => check.run().await,

@@ -17,6 +17,9 @@ use crate::protocol::check_inbox_prefix;
 /// Where NATS is if nobody says.
 const DEFAULT_SERVER: &str = "localhost:4222";
 
+/// What is said instead of an address to have one started.
+const EMBEDDED: &str = "embedded";
+
 /// Where NATS is, and how to get in.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection", mut_args(forget_empty_variable))]
@@ -126,6 +129,15 @@ impl ServerArguments {
         self.behaviour.inbox_prefix.as_deref()
     }
 
+    /// The same with an embedded server, unless the command line says otherwise.
+    /// The environment may name a server that others work with.
+    pub(super) fn or_embedded(mut self) -> Self {
+        if self.context.is_none() {
+            self.server.get_or_insert_with(|| EMBEDDED.to_owned());
+        }
+        self
+    }
+
     /// Checks the arguments; starts the embedded server if that is wanted.
     pub(super) async fn open(&self) -> Result<Servers, Failure> {
         self.open_for(true).await
@@ -136,7 +148,7 @@ impl ServerArguments {
     pub(super) async fn open_for(&self, is_needed: bool) -> Result<Servers, Failure> {
         let context = self.context()?;
         let server = self.server(&context)?;
-        let is_embedded = server == "embedded";
+        let is_embedded = server == EMBEDDED;
         let embedded = if is_embedded && is_needed {
             let embedded = Embedded::start().await.map_err(Failure::NoServer)?;
             tracing::info!(server = %embedded.address(), "embedded nats-server");

@@ -35,34 +35,34 @@ started, the code is that of the first: 3 for its component, 4 for its server.")
 pub(super) struct Up {
     /// The manifest.
     #[arg(value_name = "MANIFEST", default_value = "plugins.toml")]
-    manifest: PathBuf,
+    pub(super) manifest: PathBuf,
 
     /// How long a clean stop may take.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
-    stop_timeout: Duration,
+    pub(super) stop_timeout: Duration,
 
     /// Compile anew instead of using the cache for compiled components.
     #[arg(long)]
-    no_compile_cache: bool,
+    pub(super) no_compile_cache: bool,
 
     /// Native stack of a guest, instead of what the manifest says. Default: 512KiB.
     #[arg(long, value_name = "SIZE")]
-    max_stack: Option<Size>,
+    pub(super) max_stack: Option<Size>,
 
     /// Allow everything, and print in the end the least that would have sufficed.
     #[arg(long)]
-    learn: bool,
+    pub(super) learn: bool,
 
     /// Reload plugins when the manifest or their components change.
     #[arg(long)]
-    watch: bool,
+    pub(super) watch: bool,
 
     #[command(flatten)]
-    admin: AdminArguments,
+    pub(super) admin: AdminArguments,
 
     // Its headings hold for all that follows, so it comes last.
     #[command(flatten)]
-    server: ServerArguments,
+    pub(super) server: ServerArguments,
 }
 
 impl Up {

@@ -72,9 +72,7 @@ impl Manifest {
     /// # Errors
     /// If it can't be read, or with everything in it that makes no sense.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let text =
-            read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read_text(path)?)
     }
 
     /// Like [`read`](Self::read), for a text that is to be taken for the contents
@@ -84,23 +82,11 @@ impl Manifest {
     /// With everything in it that makes no sense.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
         let mut document = Document::parse(path, text);
-        if !document.has_problems() {
-            structure::check(&mut document, &super::schema());
+        let manifest = tables(&mut document, text).map(|tables| tables.plan(&mut document));
+        match manifest {
+            Some(manifest) if !document.has_problems() => Ok(manifest),
+            _ => Err(ManifestError::Problems(document.into_problems())),
         }
-        if document.has_problems() {
-            return Err(ManifestError::Problems(document.into_problems()));
-        }
-        let manifest = match toml::from_str::<Tables>(text) {
-            Ok(tables) => tables.plan(&mut document),
-            Err(error) => {
-                document.note(error.span().unwrap_or_default(), error.message().to_owned());
-                Self { max_stack: None, shared: BTreeMap::new(), plugins: Vec::new() }
-            }
-        };
-        if document.has_problems() {
-            return Err(ManifestError::Problems(document.into_problems()));
-        }
-        Ok(manifest)
     }
 
     /// Native stack that a guest may use, if it says so.
@@ -138,6 +124,26 @@ impl Manifest {
         });
         connections.collect()
     }
+}
+
+/// The text of a manifest.
+pub(super) fn read_text(path: &Path) -> Result<String, ManifestError> {
+    read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })
+}
+
+/// The tables of a manifest. With none, the document says why.
+pub(super) fn tables(document: &mut Document<'_>, text: &str) -> Option<Tables> {
+    if !document.has_problems() {
+        structure::check(document, &super::schema());
+    }
+    if document.has_problems() {
+        return None;
+    }
+    toml::from_str(text)
+        .inspect_err(|error| {
+            document.note(error.span().unwrap_or_default(), error.message().to_owned());
+        })
+        .ok()
 }
 
 impl Tables {

@@ -6,6 +6,7 @@
 //! [`plugin`](crate::plugin) and options for [`connection`](crate::connection).
 //! Nothing here connects to anything, or runs a component.
 
+mod build_plan;
 mod connections;
 mod document;
 mod limits;
@@ -19,6 +20,7 @@ mod structure;
 mod tables;
 mod units;
 
+pub use build_plan::BuildPlan;
 pub use limits::LimitSettings;
 pub use manifest::{Manifest, PlannedConnection, PlannedPlugin};
 pub use problem::{ManifestError, Problem};

@@ -30,6 +30,24 @@ pub(super) struct Tables {
     pub(super) connection: BTreeMap<String, ConnectionTable>,
     /// The plugins, by name. The name is what logs and errors call them.
     pub(super) plugin: BTreeMap<String, PluginTable>,
+    /// How `simple-nats dev` builds the plugins. Others ignore it.
+    pub(super) dev: Option<BuildTable>,
+}
+
+/// How plugins are built.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct BuildTable {
+    /// A command for the shell, run in the manifest's folder.
+    pub(super) build: String,
+    /// Files and folders whose change is a reason to build again. What the command
+    /// writes must lie elsewhere. Default: src.
+    #[serde(default = "sources")]
+    pub(super) watch: Vec<PathBuf>,
+}
+
+fn sources() -> Vec<PathBuf> {
+    vec!["src".into()]
 }
 
 /// What plugins have in common.

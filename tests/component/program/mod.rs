@@ -6,7 +6,8 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
-use test_support::{Finished, HostProcess, nats_server_binary, within};
+use serde_json::Value;
+use test_support::{Finished, HostProcess, Lines, nats_server_binary, within};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -70,6 +71,17 @@ pub(crate) fn told(finished: &Finished, code: i32) -> Result<String> {
     let reason = last.text.strip_prefix("error: ").context("the last line is no error")?;
     ensure!(!finished.log.iter().any(|line| line.text.contains("wasmtime::")), "{reason}");
     Ok(reason.to_owned())
+}
+
+/// The first message of a log in JSON, after the first `passed` lines, that begins
+/// with one of these.
+pub(crate) async fn message(log: &Lines, passed: usize, starts: &[&str]) -> Result<String> {
+    let find = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let message = line.get("message")?.as_str()?;
+        starts.iter().any(|start| message.starts_with(start)).then(|| message.to_owned())
+    };
+    log.wait_from(passed, starts.first().copied().unwrap_or_default(), find).await
 }
 
 /// What a command's `main` returned as its error.

@@ -13,9 +13,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Awaits `work`, or fails naming `what` once the [`DEADLINE`] has passed.
 pub async fn within<F: Future>(what: &str, work: F) -> Result<F::Output> {
-    tokio::time::timeout(DEADLINE, work)
+    within_time(DEADLINE, what, work).await
+}
+
+/// Like [`within`], for what takes longer than the host: somebody else's tools.
+pub async fn within_time<F: Future>(deadline: Duration, what: &str, work: F) -> Result<F::Output> {
+    tokio::time::timeout(deadline, work)
         .await
-        .with_context(|| format!("waited {DEADLINE:?} in vain for {what}"))
+        .with_context(|| format!("waited {deadline:?} in vain for {what}"))
 }
 
 /// Looks again and again until `look` finds something.

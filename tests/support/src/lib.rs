@@ -23,7 +23,7 @@ mod usage;
 pub use accounts::Accounts;
 pub use artifacts::{guest, nats_server_binary};
 pub use certificates::{Authority, Identity};
-pub use deadline::{DEADLINE, eventually, within};
+pub use deadline::{DEADLINE, eventually, within, within_time};
 pub use fake_server::{FakeConnection, FakeServer, INFO};
 pub use host::{Finished, HostProcess, LogLine};
 pub use http::{HttpAnswer, http};

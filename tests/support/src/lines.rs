@@ -1,13 +1,15 @@
 //! The lines that a child process writes, kept and awaited. Knows nothing of
 //! what they mean.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     sync::watch,
 };
 
-use crate::deadline::within;
+use crate::deadline::{DEADLINE, within, within_time};
 
 /// How many of the last lines a failure shows.
 const SHOWN_LINES: usize = 30;
@@ -16,6 +18,7 @@ const SHOWN_LINES: usize = 30;
 #[derive(Clone, Debug)]
 pub struct Lines {
     collected: watch::Receiver<Vec<String>>,
+    deadline: Duration,
 }
 
 impl Lines {
@@ -31,7 +34,12 @@ impl Lines {
                 line.clear();
             }
         });
-        Self { collected }
+        Self { collected, deadline: DEADLINE }
+    }
+
+    /// The same lines, where a single wait may take so long.
+    pub fn patient(&self, deadline: Duration) -> Self {
+        Self { deadline, ..self.clone() }
     }
 
     /// All lines up to now.
@@ -61,7 +69,7 @@ impl Lines {
         let mut collected = self.collected.clone();
         let mut next = start;
         let mut found = None;
-        let waited = within(what, async {
+        let waited = within_time(self.deadline, what, async {
             collected
                 .wait_for(|lines| {
                     found = lines.iter().skip(next).find_map(|line| find(line));
