@@ -13,6 +13,7 @@ mod inspect;
 mod learning;
 mod login;
 mod messages;
+mod new;
 mod operate;
 mod permissions;
 mod ps;
@@ -45,7 +46,7 @@ use crate::telemetry::{self, LogFormat};
     arg_required_else_help = true,
     after_help = "\
 Write a plugin:
-  simple-nats dev
+  simple-nats new greeter && cd greeter && simple-nats dev
 
 Run one, with a server for the while:
   simple-nats run echo.wasm --server embedded --allow-subscribe echo
@@ -78,6 +79,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Dev(dev::Dev),
     Run(Box<run::Run>),
     Up(up::Up),
@@ -118,6 +120,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
+            Command::New(new) => new.run(),
             Command::Dev(dev) => dev.run().await,
             Command::Run(run) => run.run().await,
             Command::Up(up) => up.run().await,
