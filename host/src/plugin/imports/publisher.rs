@@ -139,13 +139,18 @@ fn try_publish(
 ) -> wasmtime::Result<bool> {
     let subject = subject.to_str(store)?;
     let payload = payload.as_le_slice(store);
-    look(store);
     let state = store.data();
     let Some(connected) = state.client(client) else { return Ok(false) };
     let Ok(subject) = Subject::new(&subject) else { return Ok(false) };
     let meter = &state.plugin.publish_meter;
+    let may_publish = || {
+        state.settings().policy.may_publish(subject).is_ok() || {
+            look(store);
+            state.is_awaited(client, subject.as_str())
+        }
+    };
     let is_allowed = payload.len() <= state.settings().limits.max_payload_bytes
-        && state.may_publish(client, subject)
+        && may_publish()
         && meter.take(payload.len()).is_ok();
     if !is_allowed {
         return Ok(false);
@@ -256,12 +261,6 @@ impl State {
             Ok(()) => Ok(parsed),
             Err(used_up) => Err(self.plugin.publishes_too_fast(used_up)),
         }
-    }
-
-    /// Whether this instance may publish to this subject.
-    fn may_publish(&self, client: u32, subject: Subject<'_>) -> bool {
-        self.settings().policy.may_publish(subject).is_ok()
-            || self.is_awaited(client, subject.as_str())
     }
 
     /// Whether this instance may have others answer to this subject: to an inbox
