@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::{guests, reference, setup, steps::Steps, workspace::Workspace};
+use crate::{guests, reference, rivals, setup, steps::Steps, workspace::Workspace};
 
 /// Every check, in the order of what fails fastest.
 pub(crate) fn ci(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
@@ -81,6 +81,7 @@ pub(crate) fn soak(
 pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
+    rivals::run(workspace, steps)?;
     steps.run("host", workspace.cargo("build").args(["--locked", "--bin", "simple-nats"]))?;
     let mut bench = workspace.cargo("run");
     bench

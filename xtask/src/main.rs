@@ -13,6 +13,7 @@ mod fuzz;
 mod guests;
 mod languages;
 mod reference;
+mod rivals;
 mod setup;
 mod steps;
 mod workspace;
@@ -39,7 +40,8 @@ usage: cargo xtask COMMAND
   doc           the documentation, private items included, warnings are errors
   ci            everything that must pass: fmt --check, lint, doc, the reference,
                 deny, test
-  bench [ARGS]  the benchmarks; ARGS go to them
+  bench [ARGS]  the benchmarks; ARGS go to them: `scale`, `start`, or none for
+                messages; `--help` tells of more
   soak [faults | misbehaviour] [SECONDS]
                 random faults of network and servers, then plugins of which most
                 misbehave, each for so long (600 unless told otherwise), and what

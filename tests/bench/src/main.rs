@@ -8,10 +8,14 @@
 
 mod clients;
 mod cpu_clock;
+mod fleet;
 mod load;
 mod measure;
+mod plot;
 mod report;
 mod rivals;
+mod scale;
+mod start;
 mod wire;
 mod workloads;
 
@@ -19,16 +23,17 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 use test_support::NatsServer;
 
-use crate::{clients::Client, rivals::Rival, workloads::WORKLOADS};
+use crate::{clients::Client, report::Outcome, rivals::Rival, workloads::WORKLOADS};
 
 /// Measures plugins beside native clients
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
     /// Fewer messages and rounds: under a minute
-    #[arg(long)]
+    #[arg(long, global = true)]
     quick: bool,
 
     /// Only workloads whose name contains this, such as `receive` or `one at a time`
@@ -36,12 +41,16 @@ struct Arguments {
     only: String,
 
     /// How often everything is measured; medians are shown. Default: 5, or 3 if quick
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", global = true)]
     rounds: Option<u32>,
 
     /// Also write all results to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
+
+    /// Also draw all ratios, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 
     #[command(subcommand)]
     part: Option<Part>,
@@ -49,25 +58,53 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
+    /// Measures what many plugins cost in one host
+    Scale,
+    /// Measures how long a plugin takes to start
+    Start,
     /// A client to be measured, in a process of its own
     #[command(hide = true)]
-    Rival { rival: Rival, server: SocketAddr, name: String },
+    Rival { rival: Rival, server: SocketAddr, name: String, clients: usize },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Part::Rival { rival, server, name }) = arguments.part {
-        return rivals::run(rival, server, &name);
+    if let Some(Part::Rival { rival, server, name, clients }) = arguments.part {
+        return rivals::run(rival, server, &name, clients);
     }
     // One thread reads what children write, this one makes the load.
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?
-        .block_on(bench(&arguments))
+        .block_on(measure_part(&arguments))
 }
 
-async fn bench(arguments: &Arguments) -> Result<()> {
+async fn measure_part(arguments: &Arguments) -> Result<()> {
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
+    let server = NatsServer::start().await?;
+    match arguments.part {
+        Some(Part::Scale) => keep(arguments, &scale::run(&server, rounds).await?),
+        Some(Part::Start) => keep(arguments, &start::run(&server, rounds).await?),
+        _ => {
+            let outcomes = bench(arguments, &server, rounds).await?;
+            if let Some(file) = &arguments.plot {
+                let drawing = plot::svg(&outcomes);
+                fs::write(file, drawing).with_context(|| format!("write {}", file.display()))?;
+            }
+            keep(arguments, &outcomes)
+        }
+    }
+}
+
+/// Writes results to the file that was asked for.
+fn keep<T: Serialize>(arguments: &Arguments, results: &[T]) -> Result<()> {
+    let Some(file) = &arguments.json else { return Ok(()) };
+    let text = serde_json::to_string_pretty(results)?;
+    fs::write(file, text).with_context(|| format!("write {}", file.display()))
+}
+
+async fn bench(arguments: &Arguments, server: &NatsServer, rounds: u32) -> Result<Vec<Outcome>> {
     let chosen = WORKLOADS.into_iter().filter(|workload| workload.name.contains(&arguments.only));
     let chosen: Vec<_> = match arguments.quick {
         true => chosen.map(|workload| workload.quick()).collect(),
@@ -75,30 +112,23 @@ async fn bench(arguments: &Arguments) -> Result<()> {
     };
     let names = WORKLOADS.map(|workload| workload.name).join(", ");
     ensure!(!chosen.is_empty(), "no workload contains {:?}; there are {names}", arguments.only);
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
-
-    let server = NatsServer::start().await?;
     let mut outcomes = Vec::new();
     let mut runs = 0;
     println!("{}", report::HEAD);
     for workload in chosen {
         println!("{}", workload.name);
         let mut samples: Vec<_> =
-            Client::able_to(workload.kind).into_iter().map(|client| (client, Vec::new())).collect();
+            Client::able_to(workload).into_iter().map(|client| (client, Vec::new())).collect();
         for _ in 0..rounds {
             for (client, samples) in &mut samples {
                 runs += 1;
                 let name = format!("bench-{runs}");
-                samples.push(measure::measure(&server, workload, *client, &name).await?);
+                samples.push(measure::measure(server, workload, *client, &name).await?);
             }
         }
         let sums = report::sum_up(workload, samples);
         print!("{}", report::table(&sums));
         outcomes.extend(sums);
     }
-    if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&outcomes)?;
-        fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
-    }
-    Ok(())
+    Ok(outcomes)
 }

@@ -13,16 +13,21 @@ use crate::{
 /// All rounds of one client at one workload.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    workload: &'static str,
-    client: &'static str,
+    pub(crate) workload: &'static str,
+    pub(crate) client: &'static str,
     payload_bytes: usize,
+    clients: usize,
     /// Processor time of the client's process.
-    cpu_ns_per_message: f64,
+    pub(crate) cpu_ns_per_message: f64,
     /// The same as a multiple of what the better async-nats takes.
     relative: f64,
+    /// The same as a multiple of what the best whole native client takes.
+    pub(crate) relative_to_best: f64,
     messages_per_second: f64,
     /// Processor time of the server's process.
     server_cpu_ns_per_message: f64,
+    /// Processor time of the process that makes the load.
+    load_cpu_ns_per_message: f64,
     latency: Option<Latency>,
     rounds: Vec<Sample>,
 }
@@ -30,18 +35,24 @@ pub(crate) struct Outcome {
 /// Sums up a workload.
 pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> Vec<Outcome> {
     let cpu = |samples: &[Sample]| median(samples, |sample| per_message(sample, sample.cpu_ns));
-    let yardsticks = rounds.iter().filter(|(client, _)| client.is_yardstick());
-    let yardstick = yardsticks.map(|(_, samples)| cpu(samples)).fold(f64::INFINITY, f64::min);
+    let best = |of: fn(Client) -> bool| {
+        let these = rounds.iter().filter(|(client, _)| of(*client));
+        these.map(|(_, samples)| cpu(samples)).fold(f64::INFINITY, f64::min)
+    };
+    let (async_nats, native) = (best(Client::is_async_nats), best(Client::is_native));
     let outcome = |(client, samples): (Client, Vec<Sample>)| Outcome {
         workload: workload.name,
         client: client.label(),
         payload_bytes: workload.payload,
+        clients: workload.clients,
         cpu_ns_per_message: cpu(&samples),
-        relative: cpu(&samples) / yardstick,
+        relative: cpu(&samples) / async_nats,
+        relative_to_best: cpu(&samples) / native,
         messages_per_second: median(&samples, |sample| 1e9 / per_message(sample, sample.wall_ns)),
         server_cpu_ns_per_message: median(&samples, |sample| {
             per_message(sample, sample.server_cpu_ns)
         }),
+        load_cpu_ns_per_message: median(&samples, |sample| per_message(sample, sample.load_cpu_ns)),
         latency: latency(&samples),
         rounds: samples,
     };
@@ -50,8 +61,8 @@ pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> 
 
 /// Heads the columns of [`table`].
 pub(crate) const HEAD: &str = concat!(
-    "                                  CPU relative to   messages server CPU      p50      p99\n",
-    "                           ns/message async-nats         /s ns/message       µs       µs",
+    "                                  CPU     CPU relative to   messages   CPU ns/message      p50      p99\n",
+    "                           ns/message async-nats the best         /s  server     load       µs       µs",
 );
 
 /// The rows of one workload.
@@ -65,12 +76,14 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "  {:<24} {:>10.0} {:>10.2} {:>10.0} {:>10.0} {p50:>8} {p99:>8}",
+            "  {:<24} {:>10.0} {:>10.2} {:>8.2} {:>10.0} {:>7.0} {:>8.0} {p50:>8} {p99:>8}",
             outcome.client,
             outcome.cpu_ns_per_message,
             outcome.relative,
+            outcome.relative_to_best,
             outcome.messages_per_second,
             outcome.server_cpu_ns_per_message,
+            outcome.load_cpu_ns_per_message,
         );
     }
     text
@@ -89,7 +102,8 @@ fn per_message(sample: &Sample, ns: u64) -> f64 {
     ns as f64 / sample.messages.max(1) as f64
 }
 
-fn median<T>(samples: &[T], of: impl Fn(&T) -> f64) -> f64 {
+/// The value in the middle.
+pub(crate) fn median<T>(samples: &[T], of: impl Fn(&T) -> f64) -> f64 {
     let mut values: Vec<_> = samples.iter().map(of).collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

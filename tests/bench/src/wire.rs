@@ -35,6 +35,8 @@ pub(crate) struct Sender {
 pub(crate) struct Message<'a> {
     pub(crate) sid: &'a [u8],
     pub(crate) reply_to: Option<&'a [u8]>,
+    /// The block as it came, empty where there is none.
+    pub(crate) headers: &'a [u8],
     pub(crate) payload: &'a [u8],
 }
 
@@ -45,7 +47,7 @@ pub(crate) fn connect(address: SocketAddr, name: &str) -> Result<(Receiver, Send
     let mut sender = Sender { stream: stream.try_clone()?, queued: Vec::new() };
     let mut receiver = Receiver { stream, input: vec![0; INPUT_BYTES], ready: 0..0 };
     let options = format!(
-        r#"CONNECT {{"verbose":false,"pedantic":false,"name":"{name}","lang":"raw","version":"0"}}"#
+        r#"CONNECT {{"verbose":false,"pedantic":false,"headers":true,"name":"{name}","lang":"raw","version":"0"}}"#
     );
     sender.queue(format!("{options}\r\nPING\r\n").as_bytes());
     sender.flush()?;
@@ -58,6 +60,19 @@ pub(crate) fn encode(subject: &str, reply_to: Option<&str>, payload: &[u8]) -> V
     let reply_to = reply_to.map_or_else(String::new, |reply_to| format!("{reply_to} "));
     let line = format!("PUB {subject} {reply_to}{}\r\n", payload.len());
     [line.as_bytes(), payload, b"\r\n"].concat()
+}
+
+/// The same with a block of headers, its first and last line included.
+pub(crate) fn encode_with_headers(
+    subject: &str,
+    reply_to: Option<&str>,
+    headers: &str,
+    payload: &[u8],
+) -> Vec<u8> {
+    let reply_to = reply_to.map_or_else(String::new, |reply_to| format!("{reply_to} "));
+    let (size, total) = (headers.len(), headers.len() + payload.len());
+    let line = format!("HPUB {subject} {reply_to}{size} {total}\r\n");
+    [line.as_bytes(), headers.as_bytes(), payload, b"\r\n"].concat()
 }
 
 impl Sender {
@@ -121,6 +136,7 @@ impl Receiver {
         Ok(Message {
             sid: part(parts.sid),
             reply_to: parts.reply_to.map(part),
+            headers: part(parts.headers),
             payload: part(parts.payload),
         })
     }
@@ -164,6 +180,7 @@ enum Found {
 struct Parts {
     sid: Range<usize>,
     reply_to: Option<Range<usize>>,
+    headers: Range<usize>,
     payload: Range<usize>,
     length: usize,
 }
@@ -172,13 +189,14 @@ impl Parts {
     fn find(ready: &[u8]) -> Result<Found> {
         let Some(end) = memchr(b'\n', ready) else { return Ok(Found::TooLittle) };
         let line = ready.get(..end).unwrap_or_default();
-        if !line.starts_with(b"MSG ") {
+        let has_headers = line.starts_with(b"HMSG ");
+        if !has_headers && !line.starts_with(b"MSG ") {
             ensure!(!line.starts_with(b"-ERR"), "{}", String::from_utf8_lossy(line));
             return Ok(Found::Other { length: end + 1, is_ping: line.starts_with(b"PING") });
         }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut words = [0..0, 0..0, 0..0, 0..0];
-        let (mut start, mut count) = (b"MSG ".len(), 0);
+        let mut words = [0..0, 0..0, 0..0, 0..0, 0..0];
+        let (mut start, mut count) = (if has_headers { 5 } else { 4 }, 0);
         for word in &mut words {
             let rest = line.get(start..).unwrap_or_default();
             if rest.is_empty() {
@@ -188,17 +206,21 @@ impl Parts {
             start = word.end + 1;
             count += 1;
         }
-        let (sid, reply_to, size) = match (count, words) {
-            (3, [_, sid, size, _]) => (sid, None, size),
-            (4, [_, sid, reply_to, size]) => (sid, Some(reply_to), size),
+        let (sid, reply_to, headers, total) = match (has_headers, count, words) {
+            (false, 3, [_, sid, total, ..]) => (sid, None, 0..0, total),
+            (false, 4, [_, sid, reply_to, total, _]) => (sid, Some(reply_to), 0..0, total),
+            (true, 4, [_, sid, headers, total, _]) => (sid, None, headers, total),
+            (true, 5, [_, sid, reply_to, headers, total]) => (sid, Some(reply_to), headers, total),
             _ => bail!("no message: {}", String::from_utf8_lossy(line)),
         };
-        let payload = end + 1..end + 1 + number(line.get(size).unwrap_or_default())?;
+        let size = |digits| number(line.get(digits).unwrap_or_default());
+        let headers = end + 1..end + 1 + if has_headers { size(headers)? } else { 0 };
+        let payload = headers.end..end + 1 + size(total)?;
         let length = payload.end + b"\r\n".len();
         if ready.len() < length {
             return Ok(Found::TooLittle);
         }
-        Ok(Found::Message(Self { sid, reply_to, payload, length }))
+        Ok(Found::Message(Self { sid, reply_to, headers, payload, length }))
     }
 }
 
@@ -233,6 +255,14 @@ mod tests {
         let parts = find(input).unwrap();
         assert_eq!(&input[parts.reply_to.unwrap()], b"r.1");
         assert!(parts.payload.is_empty());
+    }
+
+    #[test]
+    fn headers_come_before_the_payload() {
+        let input = b"HMSG a 7 r.1 16 19\r\nNATS/1.0\r\nA:\r\n\r\nxyz\r\n";
+        let parts = find(input).unwrap();
+        assert_eq!(&input[parts.headers], b"NATS/1.0\r\nA:\r\n\r\n");
+        assert_eq!((&input[parts.payload], parts.length), (&b"xyz"[..], input.len()));
     }
 
     #[test]
