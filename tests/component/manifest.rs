@@ -330,3 +330,39 @@ async fn native_stack_of_all_guests_is_as_the_manifest_says() -> Result<()> {
     assert_eq!(event.field("maximum"), Some(&json!(64 << 10)));
     Ok(())
 }
+
+#[tokio::test]
+async fn refused_publish_on_a_shared_connection_is_told_to_who_made_it() -> Result<()> {
+    let config = r#"authorization { users: [
+        { user: "both", password: "both", permissions: { publish: { deny: "forbidden" } } },
+        { user: "test", password: "test" } ] }"#;
+    let server = NatsServer::builder().config(config).start().await?;
+    let login = async_nats::ConnectOptions::with_user_and_password("test".into(), "test".into());
+    let client = server.client_with(login).await?;
+    let manifest = Written::new(
+        "[defaults]\n\
+         connection = \"main\"\n\
+         permissions.allow-all = true\n\
+         [connection.main]\n\
+         user = \"both\"\n\
+         password = \"both\"\n\
+         [plugin.echo]\n\
+         component = \"{echo}\"\n\
+         [plugin.probe]\n\
+         component = \"{probe}\"\n",
+    )?;
+    let host = manifest.up(&server.url())?;
+    host.wait_until_ready("echo").await?;
+    host.wait_until_ready("probe").await?;
+    assert_eq!(ask(&client, "echo", "hello").await?.payload, "hello");
+    let probe = Probe::new(client);
+    let publish = json!({ "op": "publish", "subject": "forbidden", "payload": "x" });
+    probe.obey(publish).await?;
+    probe.flush().await?;
+    let is_refusal = |line: &LogLine| line.message() == Some("publish refused by the server");
+    let line = host.wait_for_log("the refusal", is_refusal).await?;
+    assert_eq!(line.field("plugin"), Some(&json!("probe")));
+    let log = host.stop().await?.log;
+    assert_eq!(log.iter().filter(|line| is_refusal(line)).count(), 1, "{log:#?}");
+    Ok(())
+}

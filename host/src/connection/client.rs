@@ -120,6 +120,7 @@ impl Client {
         payload: &[u8],
     ) -> Result<(), SessionError> {
         self.check_open()?;
+        self.note_published(subject);
         self.shared.command(|state| state.session.publish(subject, reply_to, headers, payload))
     }
 
@@ -230,6 +231,7 @@ impl Client {
         token: u64,
     ) -> Result<RequestId, SessionError> {
         self.check_open()?;
+        self.note_published(subject);
         let tenant = self.tenant_id();
         let sent = self.shared.command(|state| {
             let id = state.session.request(Instant::now(), subject, headers, payload, options)?;

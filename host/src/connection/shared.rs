@@ -214,7 +214,7 @@ impl Shared {
                 self.tell(&ConnectionEvent::ServerError(error));
             }
             Event::PublishRefused { subject, text } => {
-                self.tell(&ConnectionEvent::PublishRefused { subject, text });
+                self.tell_of_refusal(&subject, text);
             }
             Event::LameDuck => {
                 state.leaves = true;
@@ -241,6 +241,22 @@ impl Shared {
         }
         for tenant in &self.tenants.lock().all {
             tenant.tell(event);
+        }
+    }
+
+    /// Of a publish that was refused, those users hear who may have made it.
+    fn tell_of_refusal(&self, subject: &str, text: String) {
+        let event = ConnectionEvent::PublishRefused { subject: subject.to_owned(), text };
+        let culprits: Vec<_> = {
+            let tenants = self.tenants.lock();
+            let all = tenants.all.iter().filter(|tenant| tenant.has_published(subject));
+            all.cloned().collect()
+        };
+        if culprits.is_empty() {
+            return self.tell(&event);
+        }
+        for tenant in culprits {
+            tenant.tell(&event);
         }
     }
 

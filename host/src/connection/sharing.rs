@@ -9,7 +9,7 @@ use super::client::{CLOSED_BY_OWNER, Client};
 use super::receiver::{ConnectionEvent, Listener};
 use super::shared::{Route, State};
 use super::tenant::Tenant;
-use crate::protocol::{EndReason, RequestError, SessionError, Sid};
+use crate::protocol::{EndReason, RequestError, SessionError, Sid, Subject};
 
 impl Client {
     /// A user of the connection beside others: it drains and closes what is its
@@ -43,6 +43,13 @@ impl Client {
 
     pub(super) fn tenant_id(&self) -> u32 {
         self.tenant.as_ref().map_or(0, |tenant| tenant.id)
+    }
+
+    /// If the server refuses it, this is the user to tell.
+    pub(super) fn note_published(&self, subject: Subject<'_>) {
+        if let Some(tenant) = &self.tenant {
+            tenant.note_published(subject.as_str());
+        }
     }
 
     pub(super) fn check_open(&self) -> Result<(), SessionError> {

@@ -1,7 +1,11 @@
 //! One of several users of a connection.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::receiver::{ConnectionEvent, Listener};
 use super::shared::ConnectionStatus;
@@ -15,6 +19,19 @@ pub(super) struct Tenant {
     draining: AtomicBool,
     closed: AtomicBool,
     last_inbox: AtomicU64,
+    published: Mutex<Published>,
+}
+
+/// To how many subjects a user has published at the least, before the first of them
+/// is forgotten. A server refuses a message soon after it was sent, or never.
+const REMEMBERED_SUBJECTS: usize = 1024;
+
+/// Where a user has published lately, as hashes: two that are the same by chance cost
+/// an event that is not needed.
+#[derive(Default)]
+struct Published {
+    now: FxHashSet<u64>,
+    before: FxHashSet<u64>,
 }
 
 impl Tenant {
@@ -25,7 +42,24 @@ impl Tenant {
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             last_inbox: AtomicU64::new(0),
+            published: Mutex::default(),
         }
+    }
+
+    /// Takes note that it publishes there.
+    pub(super) fn note_published(&self, subject: &str) {
+        let mut published = self.published.lock();
+        let subject = FxBuildHasher.hash_one(subject);
+        if published.now.insert(subject) && published.now.len() >= REMEMBERED_SUBJECTS {
+            published.before = std::mem::take(&mut published.now);
+        }
+    }
+
+    /// Whether it has published there lately.
+    pub(super) fn has_published(&self, subject: &str) -> bool {
+        let published = self.published.lock();
+        let subject = FxBuildHasher.hash_one(subject);
+        published.now.contains(&subject) || published.before.contains(&subject)
     }
 
     pub(super) fn tell(&self, event: &ConnectionEvent) {
@@ -66,5 +100,33 @@ impl Tenant {
 
     pub(super) fn next_inbox(&self) -> u64 {
         self.last_inbox.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+
+    impl Listener for Deaf {
+        fn event(&self, _: &ConnectionEvent) {}
+    }
+
+    #[test]
+    fn where_it_published_is_remembered_for_a_while_and_in_bounds() {
+        let tenant = Tenant::new(1, Arc::new(Deaf));
+        assert!(!tenant.has_published("a"));
+        tenant.note_published("a");
+        for number in 0..REMEMBERED_SUBJECTS {
+            assert!(tenant.has_published("a"), "{number}");
+            tenant.note_published(&number.to_string());
+        }
+        for number in 0..10 * REMEMBERED_SUBJECTS {
+            tenant.note_published(&number.to_string());
+        }
+        assert!(!tenant.has_published("a"));
+        let published = tenant.published.lock();
+        assert!(published.now.len() + published.before.len() <= 2 * REMEMBERED_SUBJECTS);
     }
 }
