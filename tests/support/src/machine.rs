@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// Processor time up to now, in ticks of the system's clock.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,8 @@ impl Machine {
         let line = stat.lines().next().context("no processors")?;
         // user, nice, system, idle, waiting, interrupts, soft interrupts, stolen
         let times: Vec<u64> = numbers(line).take(8).collect();
-        Ok(Self { all: times.iter().sum(), idle: times[3] + times[4], own: own()? })
+        let [_, _, _, idle, waiting, ..] = times[..] else { bail!("too few times: {line}") };
+        Ok(Self { all: times.iter().sum(), idle: idle + waiting, own: own()? })
     }
 
     /// How it was used since.
