@@ -31,7 +31,7 @@ const ONE_SCREEN: usize = 24;
 struct Project {
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
-    _parent: TempDir,
+    parent: TempDir,
 }
 
 impl Project {
@@ -44,7 +44,7 @@ impl Project {
         ensure!(finished.status.success(), "{:#?}", finished.log);
         assert_has(&finished.stdout.join("\n"), &["greeter/README.md", "simple-nats dev"]);
         let folder = parent.path().join("greeter");
-        Ok(Self { folder, environment: Vec::new(), _parent: parent })
+        Ok(Self { folder, environment: Vec::new(), parent })
     }
 
     fn set(&mut self, name: &'static str, value: impl AsRef<OsStr>) -> Result<()> {
@@ -245,7 +245,7 @@ async fn a_project_in_c_passes_its_test_and_develops() -> Result<()> {
 impl Project {
     /// A search path that begins with programs of these names and contents.
     fn programs<const N: usize>(&self, programs: [(&str, String); N]) -> Result<String> {
-        let folder = self._parent.path().join("programs");
+        let folder = self.parent.path().join("programs");
         fs::create_dir(&folder)?;
         for (name, script) in programs {
             let file = folder.join(name);
