@@ -84,7 +84,7 @@ impl Host {
         let reporter = Reporter::new(&settings.name, self.observer.clone());
         let loaded = loaded::load(&self.linkers, &settings, &reporter).await?;
         Ok(Program {
-            loaded: Arc::new(loaded),
+            loaded,
             settings,
             linkers: Arc::clone(&self.linkers),
             placement: self.shards.assign(),

@@ -299,7 +299,7 @@ impl Inner {
     }
 
     async fn load(&self, settings: &PluginSettings) -> Result<Arc<Loaded>, StartError> {
-        Ok(Arc::new(loaded::load(&self.linkers, settings, &self.reporter).await?))
+        loaded::load(&self.linkers, settings, &self.reporter).await
     }
 
     /// Starts a version and lets it take over from the one that serves. Answers

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use bytes::Bytes;
 use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -12,6 +13,7 @@ use super::engine::{CompileCache, Concurrency, DEFAULT_STACK_BYTES, engine};
 use crate::plugin::adapters::{self, Foreign};
 use crate::plugin::error::LoadError;
 use crate::plugin::limits::Limits;
+use crate::plugin::settings::ComponentSource;
 use crate::plugin::wasi::http::HTTP;
 
 const PACKAGE: &str = "simple-nats:client/";
@@ -178,21 +180,34 @@ fn is_provided(import: &str) -> bool {
     }
 }
 
-/// Reads a component's file, of this size at the most.
+/// The bytes of a component, of this size at the most.
 ///
 /// # Errors
-/// If it can't be read, is too large, or is no component.
-pub(in crate::plugin) fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
+/// If its file can't be read, or it is too large or no component.
+pub(in crate::plugin) fn read(
+    source: ComponentSource,
+    name: &str,
+    limit_bytes: u64,
+) -> Result<Bytes, LoadError> {
+    let bytes = match source {
+        ComponentSource::File(path) => read_file(&path, limit_bytes)?.into(),
+        ComponentSource::Bytes(bytes) => Bytes::from_owner(bytes),
+    };
+    check_size(name, bytes.len() as u64, limit_bytes)?;
+    check_kind_of_wasm(name, &bytes)?;
+    Ok(bytes)
+}
+
+/// Ends with one byte too many if there are more.
+fn read_file(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     let fail = |source| LoadError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fail)?;
     let size_bytes = file.metadata().map_err(fail)?.len();
-    let name = path.display().to_string();
-    check_size(&name, size_bytes, limit_bytes)?;
+    check_size(&path.display().to_string(), size_bytes, limit_bytes)?;
     // It may grow meanwhile, and a pipe has no size.
-    let mut bytes = Vec::new();
+    let room = usize::try_from(size_bytes).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room.saturating_add(1));
     file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
-    check_size(&name, bytes.len() as u64, limit_bytes)?;
-    check_kind_of_wasm(&name, &bytes)?;
     Ok(bytes)
 }
 
@@ -200,11 +215,7 @@ pub(in crate::plugin) fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, 
 ///
 /// # Errors
 /// If not.
-pub(in crate::plugin) fn check_size(
-    name: &str,
-    size_bytes: u64,
-    limit_bytes: u64,
-) -> Result<(), LoadError> {
+fn check_size(name: &str, size_bytes: u64, limit_bytes: u64) -> Result<(), LoadError> {
     if size_bytes <= limit_bytes {
         return Ok(());
     }
@@ -228,10 +239,12 @@ fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
 /// # Errors
 /// As for loading it, except that its interfaces may be any.
 pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
-    let bytes = read(path, Limits::default().max_component_bytes)?;
+    let source = ComponentSource::File(path.to_owned());
+    let name = path.display().to_string();
+    let bytes = read(source, &name, Limits::default().max_component_bytes)?;
     let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
     let engine = engine(&CompileCache::Default, concurrency, DEFAULT_STACK_BYTES)?;
-    let component = compile(&engine, &path.display().to_string(), &bytes)?;
+    let component = compile(&engine, &name, &bytes)?;
     Ok((Interfaces::of(&component), bytes.len() as u64))
 }
 
@@ -244,7 +257,6 @@ pub(in crate::plugin) fn compile(
     name: &str,
     bytes: &[u8],
 ) -> Result<Component, LoadError> {
-    check_kind_of_wasm(name, bytes)?;
     Component::from_binary(engine, bytes)
         .map_err(|source| LoadError::Compile { name: name.to_owned(), source })
 }

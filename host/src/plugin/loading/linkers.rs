@@ -7,7 +7,9 @@ use tokio::sync::OnceCell;
 use wasmtime::component::Linker;
 
 use super::asynchrony::is_asynchronous;
+use super::catalogue::Catalogue;
 use super::engine::{CompileCache, Concurrency, engine};
+use super::loaded::Loaded;
 use crate::plugin::error::LoadError;
 use crate::plugin::scheduling::ticker::{Activity, Ticker};
 use crate::plugin::state::State;
@@ -18,6 +20,7 @@ pub(in crate::plugin) struct Linkers {
     asynchronous: OnceCell<Linked>,
     cache: CompileCache,
     stack_bytes: usize,
+    pub(super) loaded: Catalogue<Loaded>,
 }
 
 struct Linked {
@@ -37,6 +40,7 @@ impl Linkers {
             asynchronous: OnceCell::new(),
             cache: cache.clone(),
             stack_bytes,
+            loaded: Catalogue::new(),
         })
     }
 

@@ -1,13 +1,14 @@
 //! A component that is compiled, checked and linked: what an instance is made of.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::bindings::GuestPre;
+use super::catalogue::Content;
 use super::component::{self, BATCH_HANDLER, Interfaces, Kind};
 use super::linkers::Linkers;
 use crate::plugin::adapters::HandlerPre;
@@ -32,11 +33,12 @@ pub(in crate::plugin) struct Loaded {
     /// Native stack that it may use.
     pub(in crate::plugin) stack_bytes: usize,
     /// Of the bytes that it was compiled from.
-    pub(in crate::plugin) digest: u64,
+    pub(in crate::plugin) content: Content,
 }
 
-/// Loads the component of a plugin. Compiling takes a while and is done off the
-/// shards. A limit that it is beyond is reported.
+/// Loads the component of a plugin, unless another plugin has the same one: then
+/// both use the same code. Compiling takes a while and is done off the shards. A
+/// limit that it is beyond is reported.
 ///
 /// # Errors
 /// If it is none, is of another world, or needs what this host does not have; or
@@ -45,7 +47,7 @@ pub(in crate::plugin) async fn load(
     linkers: &Linkers,
     settings: &PluginSettings,
     reporter: &Reporter,
-) -> Result<Loaded, StartError> {
+) -> Result<Arc<Loaded>, StartError> {
     let loaded = compiled(linkers, settings).await.inspect_err(|error| {
         if let Some(event) = excess::of_load(error) {
             reporter.report(&event);
@@ -58,47 +60,49 @@ pub(in crate::plugin) async fn load(
 /// Whether the component is another one by now than what was loaded, as far as that
 /// can be told.
 pub(in crate::plugin) async fn has_changed(loaded: &Loaded, settings: &PluginSettings) -> bool {
-    bytes_of(settings).await.map_or(true, |(_, _, digest)| digest != loaded.digest)
+    bytes_of(settings).await.map_or(true, |(_, _, content)| content != loaded.content)
 }
 
-/// The component, what errors call it, and its digest.
-async fn bytes_of(settings: &PluginSettings) -> Result<(Arc<[u8]>, String, u64), LoadError> {
-    let limit = settings.limits.max_component_bytes;
-    let (bytes, name): (Arc<[u8]>, _) = match settings.component.clone() {
-        ComponentSource::File(path) => {
-            let name = path.display().to_string();
-            (blocking(&name, move || component::read(&path, limit)).await?.into(), name)
-        }
-        ComponentSource::Bytes(bytes) => {
-            component::check_size(&settings.name, bytes.len() as u64, limit)?;
-            (bytes, settings.name.clone())
-        }
+/// The component, what errors call it, and what stands for it.
+async fn bytes_of(settings: &PluginSettings) -> Result<(Bytes, String, Content), LoadError> {
+    let name = match &settings.component {
+        ComponentSource::File(path) => path.display().to_string(),
+        ComponentSource::Bytes(_) => settings.name.clone(),
     };
-    let hashed = Arc::clone(&bytes);
-    let digest = blocking(&name, move || {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&hashed);
-        Ok(hasher.finish())
+    let (source, limit) = (settings.component.clone(), settings.limits.max_component_bytes);
+    let read = name.clone();
+    let reading = blocking(&name, move || {
+        let bytes = component::read(source, &read, limit)?;
+        let content = Content::of(&bytes);
+        Ok((bytes, content))
     });
-    let digest = digest.await?;
-    Ok((bytes, name, digest))
+    let (bytes, content) = reading.await?;
+    Ok((bytes, name, content))
 }
 
-async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Loaded, LoadError> {
-    let (bytes, name, digest) = bytes_of(settings).await?;
+async fn compiled(linkers: &Linkers, settings: &PluginSettings) -> Result<Arc<Loaded>, LoadError> {
+    let (bytes, name, content) = bytes_of(settings).await?;
+    let limit = settings.limits.compile_timeout;
+    let making = linkers.loaded.get_or_make(content, make(linkers, &name, bytes, content));
+    match tokio::time::timeout(limit, making).await {
+        Ok(loaded) => loaded,
+        Err(_) => Err(LoadError::CompileTimeout { name, limit }),
+    }
+}
+
+/// Compiles and links a component. Compiling can't be cancelled: given up, it works
+/// on to its end for nobody.
+async fn make(
+    linkers: &Linkers,
+    name: &str,
+    bytes: Bytes,
+    content: Content,
+) -> Result<Loaded, LoadError> {
     let (linker, activity) = linkers.of(&bytes).await?;
-    let engine = linker.engine().clone();
-    let component = {
-        let (compiled, size_bytes) = (name.clone(), bytes.len());
-        let compiling = blocking(&name, move || component::compile(&engine, &compiled, &bytes));
-        // It can't be cancelled: given up, it works on to its end for nobody.
-        let limit = settings.limits.compile_timeout;
-        match tokio::time::timeout(limit, announced(&name, size_bytes, compiling)).await {
-            Ok(component) => component?,
-            Err(_) => return Err(LoadError::CompileTimeout { name, limit }),
-        }
-    };
-    link((linker, activity), &component, name, (linkers.stack_bytes(), digest))
+    let (engine, compiled, size_bytes) = (linker.engine().clone(), name.to_owned(), bytes.len());
+    let compiling = blocking(name, move || component::compile(&engine, &compiled, &bytes));
+    let component = announced(name, size_bytes, compiling).await?;
+    link((linker, activity), &component, name.to_owned(), (linkers.stack_bytes(), content))
 }
 
 fn check_subscriptions(kind: Kind, settings: &PluginSettings) -> Result<(), StartError> {
@@ -151,7 +155,7 @@ fn link(
     (linker, activity): (&Linker<State>, &Arc<Activity>),
     component: &Component,
     name: String,
-    (stack_bytes, digest): (usize, u64),
+    (stack_bytes, content): (usize, Content),
 ) -> Result<Loaded, LoadError> {
     let interfaces = Interfaces::of(component);
     if let Some(version) = interfaces.other_version() {
@@ -192,5 +196,5 @@ fn link(
         }
         Kind::Command => {}
     }
-    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes, digest })
+    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes, content })
 }
