@@ -81,6 +81,31 @@ async fn plugins_of_a_manifest_serve_each_with_its_own_rights() -> Result<()> {
 }
 
 #[tokio::test]
+async fn plugins_of_the_same_component_share_its_code() -> Result<()> {
+    const FURTHER: u64 = 200;
+    // A connection, a mailbox, a stack, and the pages of its memory that a guest has
+    // touched; code of its own would be several times that.
+    const MOST_EACH_BYTES: u64 = 128 << 10;
+
+    let server = NatsServer::start().await?;
+    let resident = async |count: u64| {
+        let plugin = |number| format!("[plugin.echo-{number}]\ncomponent = \"{{echo}}\"\n");
+        let plugins: String = (0..count).map(plugin).collect();
+        let text = format!("[defaults]\npermissions.subscribe = [\"echo\"]\n{plugins}");
+        let manifest = Written::new(&text)?;
+        let host = manifest.up(&server.url())?;
+        for number in 0..count {
+            host.wait_until_ready(&format!("echo-{number}")).await?;
+        }
+        host.resident_bytes()
+    };
+    let (alone, all) = (resident(1).await?, resident(1 + FURTHER).await?);
+    let each = all.saturating_sub(alone) / FURTHER;
+    assert!(each <= MOST_EACH_BYTES, "{each} bytes for each further plugin");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_plugin_that_can_not_start_is_reported_while_the_others_run() -> Result<()> {
     let server = NatsServer::start().await?;
     let manifest = Written::new(

@@ -1,5 +1,6 @@
 //! One instance of a plugin, from its `start` to its end.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl Instance {
             Ok(Exports::Own { guest, batch })
         };
         let during = "start";
-        let outcome = match progress.watch(limits.start_timeout, begin).await {
+        let outcome = match progress.watch(limits.start_timeout, pin!(begin)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(GuestError::Timeout { during, limit: limits.start_timeout }),
         };
@@ -100,26 +101,43 @@ impl Instance {
     /// Handles deliveries until the host is stopping and none are left.
     pub(in crate::plugin) async fn serve(&mut self) -> Result<(), GuestError> {
         let mailbox = Arc::clone(&self.store.data().mailbox);
-        if let Exports::Concurrent(handler) = &self.exports {
-            return handler.serve(&mut self.store, &mailbox, &self.progress).await;
-        }
-        loop {
-            mailbox.set_busy(false);
-            if mailbox.wait(None).await == Wait::Stopped {
-                return Ok(());
+        // Boxed where it takes much room, which those that serve otherwise need not
+        // keep.
+        match &self.exports {
+            Exports::Concurrent(handler) => {
+                Box::pin(handler.serve(&mut self.store, &mailbox, &self.progress)).await
             }
-            mailbox.set_busy(true);
-            if let Exports::Own { batch: Some(batch), .. } = &self.exports {
-                self.progress.advance();
-                // Ticks that went by while it was idle are not its own.
-                self.store.set_epoch_deadline(1);
-                let call = batch.call_async(&mut self.store, ());
-                finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
-                self.store.data_mut().finish();
-            } else {
-                self.push().await?;
+            Exports::Own { batch: Some(batch), .. } => {
+                let batch = *batch;
+                self.serve_batches(batch, &mailbox).await
+            }
+            Exports::Own { .. } | Exports::Foreign(_) => {
+                Box::pin(self.serve_singly(&mailbox)).await
             }
         }
+    }
+
+    async fn serve_batches(
+        &mut self,
+        batch: TypedFunc<(), ()>,
+        mailbox: &Mailbox,
+    ) -> Result<(), GuestError> {
+        while is_awaited(mailbox).await {
+            self.progress.advance();
+            // Ticks that went by while it was idle are not its own.
+            self.store.set_epoch_deadline(1);
+            let call = batch.call_async(&mut self.store, ());
+            finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
+            self.store.data_mut().finish();
+        }
+        Ok(())
+    }
+
+    async fn serve_singly(&mut self, mailbox: &Mailbox) -> Result<(), GuestError> {
+        while is_awaited(mailbox).await {
+            self.push().await?;
+        }
+        Ok(())
     }
 
     /// Calls the handler for one delivery.
@@ -202,6 +220,14 @@ impl Instance {
     }
 }
 
+/// Waits for something to handle; false: there will be nothing more.
+async fn is_awaited(mailbox: &Mailbox) -> bool {
+    mailbox.set_busy(false);
+    let is_awaited = mailbox.wait(None).await != Wait::Stopped;
+    mailbox.set_busy(is_awaited);
+    is_awaited
+}
+
 /// Waits for a call into the guest, but not for ever.
 async fn finish<T>(
     during: &'static str,
@@ -209,6 +235,8 @@ async fn finish<T>(
     limit: Duration,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, GuestError> {
+    // Handed on where it is: each function on the way would keep room for it twice.
+    let call = pin!(call);
     match progress.watch(limit, call).await {
         Ok(result) => result.map_err(|source| GuestError::Trap { during, source }),
         Err(_) => Err(GuestError::Timeout { during, limit }),

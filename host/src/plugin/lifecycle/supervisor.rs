@@ -38,8 +38,10 @@ pub(in crate::plugin) async fn supervise(
     started: oneshot::Sender<Result<(), GuestError>>,
 ) -> Result<(), GivenUp> {
     let mailbox = &place.mailbox;
+    // Boxed here and below: starting takes much more room than serving, for which this
+    // task lives on.
     let mut instance =
-        match Instance::start(&loaded, &plugin, mailbox, Inheritance::default()).await {
+        match Box::pin(Instance::start(&loaded, &plugin, mailbox, Inheritance::default())).await {
             Ok(instance) => instance,
             Err((error, inheritance)) => {
                 plugin.ended_by(&error, loaded.stack_bytes);
@@ -57,7 +59,7 @@ pub(in crate::plugin) async fn supervise(
     loop {
         let error = match instance.serve().await {
             Ok(()) => {
-                if let Err(error) = instance.stop().await {
+                if let Err(error) = Box::pin(instance.stop()).await {
                     plugin.ended_by(&error, loaded.stack_bytes);
                     plugin.report(PluginEvent::StopFailed { error: Arc::new(error) });
                 }
@@ -88,7 +90,7 @@ pub(in crate::plugin) async fn supervise(
                 }
             }
             place.set_status(InstanceStatus::Starting);
-            match Instance::start(&loaded, &plugin, mailbox, inheritance).await {
+            match Box::pin(Instance::start(&loaded, &plugin, mailbox, inheritance)).await {
                 Ok(instance) => break instance,
                 Err((failure, back)) => {
                     plugin.ended_by(&failure, loaded.stack_bytes);
