@@ -29,3 +29,4 @@ pub mod plugin;
 pub mod policy;
 pub mod protocol;
 pub mod telemetry;
+mod time;

@@ -12,14 +12,12 @@
 //! On a busy machine, time passes in which this thread, and the receiver on it, do
 //! not run. That does not count.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use tokio::time::Sleep;
-
 use super::receiver::Receiver;
+use crate::time::{self, Timer};
 
 /// A block is read at least this often. A receiver that has taken nothing in this
 /// time stands still.
@@ -37,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(5);
 
 pub(super) struct BackPressure {
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     pause: Option<Pause>,
     /// All pauses of the present burst.
     burst: Duration,
@@ -56,7 +54,7 @@ struct Pause {
 impl BackPressure {
     pub(super) fn new() -> Self {
         Self {
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer: Timer::new(Duration::ZERO),
             pause: None,
             burst: Duration::ZERO,
             stalled_at: None,
@@ -81,7 +79,7 @@ impl BackPressure {
     /// Whether to read nothing for now; then the task is woken to ask again.
     pub(super) fn holds(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(pause) = &mut self.pause else { return false };
-        let now = Instant::now();
+        let now = time::now();
         let passed = now.saturating_duration_since(pause.looked).min(LONGEST_LOOK);
         pause.looked = now;
         pause.length += passed;
@@ -98,8 +96,8 @@ impl BackPressure {
             self.pause = None;
             return false;
         }
-        self.timer.as_mut().reset((now + LOOK).into());
-        if self.timer.as_mut().poll(cx).is_ready() {
+        self.timer.reset(now + LOOK);
+        if self.timer.poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
         true

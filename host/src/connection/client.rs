@@ -1,7 +1,7 @@
 //! The handle of a connection.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::protocol::{
     QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
     Subject, SubjectPattern,
 };
+use crate::time;
 
 /// So much at once is what a server is best given: with less it is woken more often,
 /// and more is out of the processor's caches by the time it is sent.
@@ -88,6 +89,18 @@ impl Client {
             None => self.shared.lock().session.subscription_count(),
             Some(_) => self.count(&self.shared.lock().subscriptions),
         }
+    }
+
+    /// Subject and queue group of each, whoever of several users it belongs to.
+    pub(crate) fn subscriptions(&self) -> Vec<(String, Option<String>)> {
+        let state = self.shared.lock();
+        let names = state.session.subscriptions().into_iter();
+        names.map(|(subject, group)| (subject.to_owned(), group.map(str::to_owned))).collect()
+    }
+
+    /// Whether a request waits for what is published to this subject.
+    pub(crate) fn awaits_answer_at(&self, subject: &str) -> bool {
+        self.shared.lock().session.awaits_answer_at(subject)
     }
 
     /// Requests that wait for an answer.
@@ -166,7 +179,7 @@ impl Client {
         };
         if is_stalled {
             left.await;
-        } else if tokio::time::timeout(STALL, left).await.is_err() {
+        } else if time::timeout(STALL, left).await.is_err() {
             self.shared.lock().is_stalled = true;
         }
         is_connected(&self.shared.lock())
@@ -214,7 +227,7 @@ impl Client {
     /// # Errors
     /// If there is no such subscription.
     pub fn drain_subscription(&self, sid: Sid) -> Result<(), SessionError> {
-        self.shared.command(|state| state.session.drain_subscription(Instant::now(), sid))
+        self.shared.command(|state| state.session.drain_subscription(time::now(), sid))
     }
 
     /// Sends a request; what comes of it goes to the receiver, under the token.
@@ -234,7 +247,7 @@ impl Client {
         self.note_published(subject);
         let tenant = self.tenant_id();
         let sent = self.shared.command(|state| {
-            let id = state.session.request(Instant::now(), subject, headers, payload, options)?;
+            let id = state.session.request(time::now(), subject, headers, payload, options)?;
             state.requests.insert(id, Route { receiver, token, tenant });
             Ok(id)
         });
@@ -264,7 +277,7 @@ impl Client {
     /// As for [`flush`](Self::flush).
     pub async fn rtt(&self, timeout: Duration) -> Result<Duration, ClientError> {
         let pong = self.ping()?;
-        match tokio::time::timeout(timeout, pong).await {
+        match time::timeout(timeout, pong).await {
             Ok(Ok(rtt)) => Ok(rtt),
             Ok(Err(_)) => Err(ClientError::ConnectionLost),
             Err(_) => Err(ClientError::Timeout(timeout)),
@@ -278,7 +291,7 @@ impl Client {
             ConnectionStatus::Reconnecting => Err(ClientError::ConnectionLost),
             ConnectionStatus::Connected | ConnectionStatus::Draining => {
                 let (pong, waiter) = oneshot::channel();
-                let id = state.session.ping(Instant::now())?;
+                let id = state.session.ping(time::now())?;
                 state.pings.insert(id, pong);
                 Ok(waiter)
             }
@@ -301,7 +314,7 @@ impl Client {
             }
         };
         // Those that have not ended in time do with the connection.
-        let _ = tokio::time::timeout(timeout, ended).await;
+        let _ = time::timeout(timeout, ended).await;
     }
 
     /// Ends all subscriptions at the server. The listener is told `Drained` once
@@ -314,7 +327,7 @@ impl Client {
         self.shared.command(|state| {
             if state.status != ConnectionStatus::Closed {
                 state.status = ConnectionStatus::Draining;
-                state.session.drain(Instant::now());
+                state.session.drain(time::now());
             }
         });
     }
@@ -332,7 +345,7 @@ impl Client {
         async move {
             if let Ok(pong) = pong {
                 // Whatever comes of it, the connection ends.
-                let _ = tokio::time::timeout(timeout, pong).await;
+                let _ = time::timeout(timeout, pong).await;
             }
             match &client.tenant {
                 None => shared.finish(CLOSED_BY_OWNER),

@@ -1,21 +1,19 @@
 //! Wakes a connection's task at the session's next deadline.
 
-use std::pin::Pin;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use tokio::time::Sleep;
-
 use super::shared::{Interruption, Shared, State};
+use crate::time::{self, Timer};
 
 pub(super) struct Clock {
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     armed: Option<Instant>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { timer: Box::pin(tokio::time::sleep(Duration::ZERO)), armed: None }
+        Self { timer: Timer::new(Duration::ZERO), armed: None }
     }
 
     /// Does what is due and hands out what comes of it; the task is woken at the
@@ -34,14 +32,14 @@ impl Clock {
                 return Ok(());
             };
             if self.armed != deadline {
-                self.timer.as_mut().reset(at.into());
+                self.timer.reset(at);
                 self.armed = deadline;
             }
-            if self.timer.as_mut().poll(cx).is_pending() {
+            if self.timer.poll(cx).is_pending() {
                 return Ok(());
             }
             self.armed = None;
-            state.session.handle_timeout(Instant::now());
+            state.session.handle_timeout(time::now());
             shared.deliver(state)?;
         }
     }

@@ -1,11 +1,9 @@
 //! Making a transport and getting through the handshake.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::address::ServerAddress;
 use super::error::DialError;
@@ -17,21 +15,24 @@ use super::transport::Transport;
 use super::websocket::WebSocket;
 use super::{block, tls};
 use crate::protocol::{Connect, Event, ServerInfo};
+use crate::time;
 
 /// Makes a link to one server: all addresses of its name are tried, and the
 /// whole is bounded by the connect timeout.
 pub(super) async fn dial(server: &ServerAddress, shared: &Arc<Shared>) -> Result<Link, DialError> {
     let timeout = shared.options.connect_timeout;
     let attempt = async {
-        let stream = open(server).await?;
-        shared.lock().session.handle_opened(Instant::now());
-        Handshake { server, shared, introduced: false }.run(stream).await
+        let transport = match &shared.options.connector {
+            Some(connector) => Transport::Made(connector.connect(server).await?),
+            None => Transport::Tcp(open(server).await?),
+        };
+        shared.lock().session.handle_opened(time::now());
+        Handshake { server, shared, introduced: false }.run(transport).await
     };
-    let result =
-        tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(DialError::Timeout(timeout)));
+    let result = time::timeout(timeout, attempt).await.unwrap_or(Err(DialError::Timeout(timeout)));
     if result.is_err() {
         let mut state = shared.lock();
-        state.session.handle_closed(Instant::now(), &[], false);
+        state.session.handle_closed(time::now(), &[], false);
         // A failed handshake has nothing to tell anybody but its error.
         let _ = shared.deliver(&mut state);
     }
@@ -57,9 +58,8 @@ enum Step {
 }
 
 impl Handshake<'_> {
-    async fn run(mut self, stream: TcpStream) -> Result<Link, DialError> {
+    async fn run(mut self, mut transport: Transport) -> Result<Link, DialError> {
         let tls = &self.shared.options.tls;
-        let mut transport = Transport::Tcp(stream);
         let websocket = self.server.websocket();
         if tls.first || (websocket && (tls.required || self.server.tls())) {
             transport = self.encrypt(transport).await?;
@@ -88,7 +88,7 @@ impl Handshake<'_> {
                         transport = self.encrypt(transport).await?;
                     }
                     let connect = self.introduction(&info)?;
-                    self.shared.lock().session.authenticate(Instant::now(), &connect);
+                    self.shared.lock().session.authenticate(time::now(), &connect);
                 }
                 Step::Accepted => return Ok(Link::new(transport, input)),
             }
@@ -113,8 +113,9 @@ impl Handshake<'_> {
     ) -> Result<bool, DialError> {
         let wanted = self.shared.options.tls.required || self.server.tls();
         match transport {
-            // A WebSocket is encrypted below, or not at all.
-            Transport::Tls(_) | Transport::WebSocket(_) => Ok(false),
+            // A WebSocket is encrypted below, or not at all; and a connector has done
+            // what there is to be done.
+            Transport::Tls(_) | Transport::WebSocket(_) | Transport::Made(_) => Ok(false),
             Transport::Tcp(_) if wanted && !info.tls_required && !info.tls_available => {
                 Err(TlsError::NotOffered.into())
             }
@@ -133,7 +134,7 @@ impl Handshake<'_> {
     /// encryption may be due there. Once it has accepted, everything behind that is
     /// ordinary traffic and goes its ordinary way.
     fn digest(&mut self, input: &mut BytesMut) -> Result<Step, DialError> {
-        let now = Instant::now();
+        let now = time::now();
         let mut state = self.shared.lock();
         let mut step = Step::More;
         loop {

@@ -15,6 +15,7 @@ use super::pool::Pool;
 use super::receiver::ConnectionEvent;
 use super::shared::Shared;
 use crate::protocol::Session;
+use crate::time;
 
 /// How long the rest of a cluster may take to learn of the subscriptions that a new
 /// server has confirmed. Nothing tells when it knows of them, and until then it
@@ -97,7 +98,7 @@ impl Driver {
             // of the old one must stay.
             let settled = async {
                 let _ = settled.await;
-                tokio::time::sleep(PROPAGATION).await;
+                time::sleep(PROPAGATION).await;
             };
             old.retire(&told, &unwritten, retired, settled).await;
         });
@@ -123,7 +124,7 @@ impl Driver {
                 }
             }
             match self.pool.wait() {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => time::sleep(wait).await,
                 None => std::future::pending().await,
             }
         }
@@ -152,7 +153,7 @@ impl Driver {
 
     async fn search(&mut self, pause: Duration) -> Option<Link> {
         self.learn();
-        tokio::time::sleep(pause).await;
+        time::sleep(pause).await;
         loop {
             let mut last = None;
             for server in self.pool.round() {
@@ -170,7 +171,7 @@ impl Driver {
                 }
             }
             match self.pool.wait() {
-                Some(wait) if !self.pool.is_empty() => tokio::time::sleep(wait).await,
+                Some(wait) if !self.pool.is_empty() => time::sleep(wait).await,
                 _ => {
                     self.shared.finish(&last.unwrap_or_default());
                     return None;

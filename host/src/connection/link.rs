@@ -17,6 +17,7 @@ use super::patience::Patience;
 use super::shared::{Interruption, Shared, State};
 use super::transport::Transport;
 use crate::protocol::{Retired, first_unwritten};
+use crate::time;
 
 /// An output buffer larger than this is not kept while there is nothing to write.
 const KEPT_OUTPUT: usize = 16 * 1024;
@@ -62,13 +63,13 @@ impl Link {
             patience: Patience::default(),
             clock: Clock::new(),
             back_pressure: BackPressure::new(),
-            since: Instant::now(),
+            since: time::now(),
         }
     }
 
     /// How long ago the server accepted.
     pub(super) fn age(&self) -> Duration {
-        self.since.elapsed()
+        time::since(self.since)
     }
 
     /// Moves bytes in both directions until the link is over.
@@ -84,7 +85,7 @@ impl Link {
         .await;
         if matches!(end, End::Finished) {
             // What is left does not matter more than ending in time.
-            let _ = tokio::time::timeout(LAST_WRITE, self.write_rest(shared)).await;
+            let _ = time::timeout(LAST_WRITE, self.write_rest(shared)).await;
         }
         end
     }
@@ -157,7 +158,7 @@ impl Link {
                 }
                 Poll::Ready(Ok(count)) => count,
             };
-            let now = Instant::now();
+            let now = time::now();
             let input = shared.input(now, &mut self.input);
             block::give_back(&mut self.input);
             if let Some(receiver) = input.map_err(|interruption| describe(&interruption))? {
@@ -211,7 +212,7 @@ impl Link {
         if !is_over {
             self.output.extend_from_slice(&retired.take_farewell());
             // What does not come in time, or at all, is lost with the server.
-            let _ = tokio::time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
+            let _ = time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
         }
         let mut state = shared.lock();
         state.session.handle_retired_closed(retired);
@@ -234,7 +235,7 @@ impl Link {
     /// Hands out what has come; true: there will be no more.
     fn hear(&mut self, shared: &Shared, retired: &mut Retired) -> bool {
         let mut state = shared.lock();
-        let said = state.session.handle_retired_input(Instant::now(), retired, &mut self.input);
+        let said = state.session.handle_retired_input(time::now(), retired, &mut self.input);
         shared.deliver(&mut state).is_err() || said.unwrap_or(true)
     }
 

@@ -8,6 +8,7 @@ mod back_pressure;
 mod block;
 mod client;
 mod clock;
+mod connector;
 mod credentials;
 mod dial;
 mod driver;
@@ -27,6 +28,7 @@ mod websocket;
 
 pub use address::{AddressError, DEFAULT_PORT, Login, ServerAddress, parse_list};
 pub use client::Client;
+pub(crate) use connector::{Connecting, Connector, Stream};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::{ClientError, ConnectError, DialError};
 pub use options::{ConnectionOptions, own_inbox_prefix};

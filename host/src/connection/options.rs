@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::address::ServerAddress;
+use super::connector::Connector;
 use super::credentials::Credentials;
 use super::error::DialError;
 use super::receiver::Listener;
@@ -53,6 +54,8 @@ pub struct ConnectionOptions {
     pub max_pending_messages: usize,
     /// Told what happens to the connection.
     pub listener: Option<Arc<dyn Listener>>,
+    /// Makes the streams. None: by TCP.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
 }
 
 impl ConnectionOptions {
@@ -78,6 +81,7 @@ impl ConnectionOptions {
             max_pending_bytes: 8 << 20,
             max_pending_messages: 65_536,
             listener: None,
+            connector: None,
         }
     }
 
@@ -102,6 +106,7 @@ impl ConnectionOptions {
             max_pending_bytes,
             max_pending_messages,
             listener: _,
+            connector,
         } = self;
         *servers == other.servers
             && *no_echo == other.no_echo
@@ -117,6 +122,11 @@ impl ConnectionOptions {
             && *reconnect_wait_max == other.reconnect_wait_max
             && *max_pending_bytes == other.max_pending_bytes
             && *max_pending_messages == other.max_pending_messages
+            && match (connector, &other.connector) {
+                (None, None) => true,
+                (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+                _ => false,
+            }
     }
 
     /// Checks that the files which it names can be used, as each connect does.

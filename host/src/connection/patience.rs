@@ -1,16 +1,14 @@
 //! How long a server may take nothing of what it is to get.
 
-use std::pin::Pin;
+use crate::time::Timer;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-use tokio::time::Sleep;
 
 /// A timer that runs while a write makes no progress. It costs nothing as long as
 /// writes do.
 #[derive(Default)]
 pub(super) struct Patience {
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
 }
 
 impl Patience {
@@ -21,7 +19,7 @@ impl Patience {
 
     /// Nothing was taken; ready once that has been so for `longest`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, longest: Duration) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
-        timer.as_mut().poll(cx)
+        let timer = self.timer.get_or_insert_with(|| Timer::new(longest));
+        timer.poll(cx)
     }
 }

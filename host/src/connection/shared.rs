@@ -18,6 +18,7 @@ use crate::protocol::{
     DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
     SessionConfig, Sid,
 };
+use crate::time;
 
 /// One connection's common state.
 pub(super) struct Shared {
@@ -271,7 +272,7 @@ impl Shared {
             None => reason.to_owned(),
         };
         tracing::debug!(name = self.options.name, reason, "disconnected");
-        state.session.handle_closed(Instant::now(), unwritten, cut);
+        state.session.handle_closed(time::now(), unwritten, cut);
         // Nothing that can still arrive here interrupts a transport.
         let _ = self.deliver(&mut state);
         drop(state);
@@ -295,7 +296,7 @@ impl Shared {
         unwritten: &mut Vec<u8>,
     ) -> (Retired, oneshot::Receiver<Duration>) {
         let mut state = self.lock();
-        let now = Instant::now();
+        let now = time::now();
         let retired = state.session.handle_replaced(now, session, unwritten);
         let (pong, settled) = oneshot::channel();
         // Nothing waits at a new server that could be too much.
@@ -315,7 +316,7 @@ impl Shared {
         let mut state = self.lock();
         state.status = ConnectionStatus::Closed;
         state.session.close();
-        state.session.handle_closed(Instant::now(), &[], false);
+        state.session.handle_closed(time::now(), &[], false);
         let _ = self.deliver(&mut state);
         for (_, route) in std::mem::take(&mut state.requests) {
             route.receiver.reply(route.token, Err(RequestError::Closed), true);

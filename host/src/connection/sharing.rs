@@ -1,7 +1,6 @@
 //! Several users of one connection.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
@@ -10,6 +9,7 @@ use super::receiver::{ConnectionEvent, Listener};
 use super::shared::{Route, State};
 use super::tenant::Tenant;
 use crate::protocol::{EndReason, RequestError, SessionError, Sid, Subject};
+use crate::time;
 
 impl Client {
     /// A user of the connection beside others: it drains and closes what is its
@@ -84,7 +84,7 @@ impl Client {
     /// Ends subscriptions at the server: all that there are, or the tenant's own.
     pub(super) fn drain_subscriptions(&self) {
         self.shared.command(|state| {
-            let now = Instant::now();
+            let now = time::now();
             for sid in self.own_subscriptions(state) {
                 // One that has just ended needs no draining.
                 let _ = state.session.drain_subscription(now, sid);

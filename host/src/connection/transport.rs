@@ -1,5 +1,5 @@
 //! The byte stream under a connection: plain or encrypted, with or without
-//! WebSocket.
+//! WebSocket, or made by somebody else.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::connector::Stream;
 use super::websocket::WebSocket;
 
 /// A stream to a server.
@@ -18,6 +19,8 @@ pub(super) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
     /// Over one of the others.
     WebSocket(Box<WebSocket>),
+    /// Made by a connector.
+    Made(Box<dyn Stream>),
 }
 
 impl AsyncRead for Transport {
@@ -30,6 +33,7 @@ impl AsyncRead for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Made(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -44,6 +48,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Made(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -52,6 +57,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Made(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -60,6 +66,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Made(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

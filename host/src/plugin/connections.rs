@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use crate::connection::{
     Client, ConnectError, ConnectionEvent, ConnectionOptions, ConnectionStatus, Listener,
     own_inbox_prefix,
 };
+use crate::time;
 
 /// How long a connection may take to hand over what is left when it ends.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -234,7 +235,7 @@ impl Events {
     fn log(&self, event: &ConnectionEvent) {
         let plugin = self.plugin.as_str();
         if event.is_refusal() {
-            match self.refusals.lock().take(Instant::now()) {
+            match self.refusals.lock().take(time::now()) {
                 Verdict::Log { silenced: 0 } => {}
                 Verdict::Log { silenced } => {
                     tracing::warn!(plugin, silenced, "more errors of the server were not logged");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::connections::{CLOSE_TIMEOUT, Connections};
 use super::dispatch::mailbox::Mailbox;
@@ -22,6 +23,7 @@ use super::scheduling::shard::{Placement, Shards};
 use super::settings::PluginSettings;
 use super::state::Shared;
 use crate::connection::ConnectionOptions;
+use crate::time;
 
 /// Runs sandboxed components against NATS, on threads of its own.
 ///
@@ -58,17 +60,29 @@ impl Host {
     /// # Errors
     /// If this machine does not allow it.
     pub fn new(options: &HostOptions) -> Result<Self, LoadError> {
-        let stack_bytes = match options.max_stack_bytes {
-            0 => DEFAULT_STACK_BYTES,
-            bytes => bytes,
-        };
         let count = match options.shards {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
+        Self::with(options, Shards::start(count)?)
+    }
+
+    /// One without threads for plugins: they run where this runtime does.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(crate) fn on(runtime: Handle, options: &HostOptions) -> Result<Self, LoadError> {
+        Self::with(options, Shards::on(runtime))
+    }
+
+    fn with(options: &HostOptions, shards: Shards) -> Result<Self, LoadError> {
+        let stack_bytes = match options.max_stack_bytes {
+            0 => DEFAULT_STACK_BYTES,
+            bytes => bytes,
+        };
         Ok(Self {
             linkers: Arc::new(Linkers::new(&options.compile_cache, stack_bytes)?),
-            shards: Shards::start(count)?,
+            shards,
             observer: options.observer.clone(),
             plugins: Arc::default(),
         })
@@ -226,7 +240,7 @@ impl Program {
             outcome = &mut task => Some(outcome),
             () = stop => {
                 mailbox.stop();
-                tokio::time::timeout(grace, &mut task).await.ok()
+                time::timeout(grace, &mut task).await.ok()
             }
         };
         task.abort();

@@ -53,6 +53,11 @@ pub struct PluginSettings {
     pub directories: Vec<Directory>,
     /// What it gets for the keys that it asks `wasi:config/store` for.
     pub config: BTreeMap<String, String>,
+    /// What it does with files is done on its own thread, and keeps that from all else.
+    pub(crate) files_block: bool,
+    /// What the random numbers follow from that its guests get. None: nobody can
+    /// foretell them.
+    pub random_seed: Option<u64>,
     /// A message whose handler failed or trapped is answered with an error, if
     /// it asked for an answer.
     pub answer_errors: bool,
@@ -77,6 +82,8 @@ impl PluginSettings {
             environment: Vec::new(),
             directories: Vec::new(),
             config: BTreeMap::new(),
+            files_block: false,
+            random_seed: None,
             answer_errors: true,
         }
     }
@@ -100,6 +107,8 @@ impl PluginSettings {
             environment,
             directories,
             config,
+            files_block,
+            random_seed,
             answer_errors,
         } = self;
         *name == other.name
@@ -116,6 +125,8 @@ impl PluginSettings {
             && *environment == other.environment
             && *directories == other.directories
             && *config == other.config
+            && *files_block == other.files_block
+            && *random_seed == other.random_seed
             && *answer_errors == other.answer_errors
     }
 

@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use parking_lot::Mutex;
 
-use super::SubjectRules;
 use super::denied::{Denied, Key, PERMISSIONS, Permission, Quoted};
 use super::subject_tree::SubjectTree;
-use crate::protocol::SubjectPattern;
+use super::{Policy, SubjectRules};
+use crate::protocol::{QueueGroup, SubjectPattern};
 
 /// Names of queue groups and servers that are kept; more say nothing new.
 const MAX_NAMES: usize = 256;
@@ -67,6 +67,37 @@ impl Learner {
         PERMISSIONS.iter().zip(rules).filter(|(_, rules)| !rules.is_empty()).collect()
     }
 
+    /// What of it a policy does not allow, in words.
+    pub fn beyond(&self, policy: &Policy) -> Vec<String> {
+        let uses = self.0.lock();
+        let mut beyond = Vec::new();
+        let mut look = |what: &str, names: Vec<String>, is_allowed: &dyn Fn(&str) -> bool| {
+            let names = names.into_iter().filter(|name| !is_allowed(name));
+            beyond.extend(names.map(|name| format!("{what} {name:?}")));
+        };
+        let allows = |rules: &SubjectRules, name: &str| {
+            SubjectPattern::new(name).is_ok_and(|pattern| rules.allow_pattern(pattern))
+        };
+        let Policy { publish, subscribe, request, queue_groups, servers } = policy;
+        look("publishing to", uses.publish.patterns(), &|name| allows(publish, name));
+        look("requests to", uses.request.patterns(), &|name| {
+            allows(request, name) || allows(publish, name)
+        });
+        look("asking for answers to", uses.reply_to.patterns(), &|name| {
+            allows(subscribe, name) || allows(publish, name)
+        });
+        look("subscribing to", uses.subscribe.patterns(), &|name| allows(subscribe, name));
+        look("joining the queue group", uses.groups.iter().cloned().collect(), &|name| {
+            QueueGroup::new(name).is_ok_and(|group| queue_groups.allow(group))
+        });
+        look("connecting to", uses.servers.iter().cloned().collect(), &|name| {
+            let place =
+                name.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            place.is_some_and(|(host, port)| servers.allow(host.trim_matches(['[', ']']), port))
+        });
+        beyond
+    }
+
     /// The policy as a part of a manifest, with the flags that say the same in a
     /// comment.
     pub fn policy_of(&self, plugin: &str) -> String {
@@ -101,6 +132,7 @@ fn not_covered(patterns: Vec<String>, rules: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{QueueRules, ServerRules};
     use super::*;
 
     #[test]
@@ -139,6 +171,43 @@ mod tests {
             learner.policy_of("b c"),
             "# b c: needs no permission\n[plugin.\"b c\".permissions]\n"
         );
+    }
+
+    #[test]
+    fn what_a_policy_does_not_allow_is_told() {
+        let learner = Learner::default();
+        for denied in [
+            Denied::Publish("results.new"),
+            Denied::Request("results.old"),
+            Denied::ReplyTo("jobs.1"),
+            Denied::Subscribe("jobs.*"),
+            Denied::Join("workers"),
+            Denied::Connect("::1", 4222),
+        ] {
+            learner.note(&denied);
+        }
+        assert_eq!(
+            learner.beyond(&Policy::deny_all()),
+            [
+                "publishing to \"results.new\"",
+                "requests to \"results.old\"",
+                "asking for answers to \"jobs.1\"",
+                "subscribing to \"jobs.*\"",
+                "joining the queue group \"workers\"",
+                "connecting to \"[::1]:4222\"",
+            ]
+        );
+        let rules = |rule| SubjectRules::new([rule]).unwrap();
+        let enough = Policy {
+            publish: rules("results.*"),
+            subscribe: rules("jobs.>"),
+            request: SubjectRules::default(),
+            queue_groups: QueueRules::new(["workers"]).unwrap(),
+            servers: ServerRules::new(["[::1]:4222"]).unwrap(),
+        };
+        assert!(learner.beyond(&enough).is_empty());
+        let narrow = Policy { subscribe: rules("jobs.1"), ..enough };
+        assert_eq!(learner.beyond(&narrow), ["subscribing to \"jobs.*\""]);
     }
 
     #[test]

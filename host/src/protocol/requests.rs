@@ -134,6 +134,10 @@ impl Requests {
         (1..=self.last_id).contains(&id.0) && !self.entries.contains_key(&id)
     }
 
+    pub(super) fn is_waiting(&self, id: RequestId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -299,6 +299,16 @@ impl Session {
         self.subscriptions.len()
     }
 
+    /// Subject and queue group of each.
+    pub fn subscriptions(&self) -> Vec<(&str, Option<&str>)> {
+        self.subscriptions.names()
+    }
+
+    /// Whether a request waits for what is published to this subject.
+    pub fn awaits_answer_at(&self, subject: &str) -> bool {
+        self.request_of(subject.as_bytes()).is_some_and(|id| self.requests.is_waiting(id))
+    }
+
     /// Requests that have not ended.
     pub fn requests_in_flight(&self) -> usize {
         self.requests.len()

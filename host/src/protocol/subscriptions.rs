@@ -88,6 +88,14 @@ impl Subscriptions {
         Some(Limited::At(max - subscription.delivered_before))
     }
 
+    /// All of them, in the order in which they began: subject and queue group.
+    pub(super) fn names(&self) -> Vec<(&str, Option<&str>)> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by_key(|(sid, _)| **sid);
+        let names = entries.into_iter();
+        names.map(|(_, one)| (&*one.subject, one.queue_group.as_deref())).collect()
+    }
+
     /// Marks a subscription as ending; answers whether it was not yet.
     pub(super) fn drain(&mut self, sid: Sid) -> Option<bool> {
         let subscription = self.entries.get_mut(&sid)?;

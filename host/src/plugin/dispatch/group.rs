@@ -14,6 +14,7 @@ use wasmtime::component::WasmList;
 
 use super::mailbox::Incoming;
 use crate::plugin::state::State;
+use crate::time;
 
 /// Messages that are taken together at the most.
 const MAX_MESSAGES: usize = 256;
@@ -61,7 +62,7 @@ impl Group {
         if self.place.is_none() {
             return 0;
         }
-        let now = Instant::now();
+        let now = time::now();
         if let Some(since) = self.since.replace(now) {
             let was_long = now.saturating_duration_since(since) > LONG;
             self.size = if was_long { self.size / 2 } else { self.size * 2 };

@@ -12,6 +12,7 @@ use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::scheduling::progress::Progress;
 use crate::plugin::state::{Inheritance, Shared, State};
 use crate::plugin::wasi;
+use crate::time;
 
 /// Runs `main` and answers its exit code. What the command published may still
 /// be on its way then; its connections are its caller's to close.
@@ -34,7 +35,7 @@ pub(in crate::plugin) async fn run(
         let command = Command::new(&mut store, &instance)?;
         command.wasi_cli_run().call_run(&mut store).await
     });
-    let outcome = tokio::time::timeout(limit, run).await;
+    let outcome = time::timeout(limit, run).await;
     store.data_mut().leave();
     let Ok(outcome) = outcome else {
         return Err(GuestError::Timeout { during: "run", limit });

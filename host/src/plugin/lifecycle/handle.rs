@@ -1,7 +1,7 @@
 //! The handle of a plugin: its state, and what can be done with it while it runs.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::seat::InstanceStatus;
 use super::supervisor::GivenUp;
 use super::version::Version;
-use crate::connection::ConnectionOptions;
+use crate::connection::{Client, ConnectionOptions};
 use crate::plugin::connections::{CLOSE_TIMEOUT, Connections};
 use crate::plugin::dispatch::subscriptions::Subscriptions;
 use crate::plugin::error::StartError;
@@ -22,6 +22,7 @@ use crate::plugin::reporting::reporter::Reporter;
 use crate::plugin::scheduling::shard::Placement;
 use crate::plugin::settings::{ComponentSource, PluginSettings};
 use crate::plugin::state::Shared;
+use crate::time;
 
 /// A plugin of a host. Cheap to clone; all clones are the same plugin.
 ///
@@ -135,9 +136,15 @@ impl Plugin {
             instances: instances.collect(),
             instance_count: settings.instances.to_string(),
             connections: inner.connections.all().iter().map(Into::into).collect(),
+            memory_bytes: inner.reporter.memory_bytes(),
             limits: settings.limits.list(),
             counts,
         }
+    }
+
+    /// Its connections that are open.
+    pub(crate) fn clients(&self) -> Vec<Client> {
+        self.0.connections.all().into_iter().map(|connected| connected.client).collect()
     }
 
     /// Waits until it is quarantined; answers why.
@@ -410,8 +417,8 @@ impl Inner {
     }
 
     async fn drain(&self, deadline: Duration) -> bool {
-        let begin = Instant::now();
-        let Ok(_operation) = tokio::time::timeout(deadline, self.operation.lock()).await else {
+        let begin = time::now();
+        let Ok(_operation) = time::timeout(deadline, self.operation.lock()).await else {
             return false;
         };
         let version = self.present.lock().version.take();
@@ -419,7 +426,7 @@ impl Inner {
         if let Some(version) = &version {
             self.status.send_replace(PluginStatus::Draining);
             self.reporter.report(&PluginEvent::Draining);
-            clean = version.end(deadline.saturating_sub(begin.elapsed())).await;
+            clean = version.end(deadline.saturating_sub(time::since(begin))).await;
         }
         self.connections.close_all(CLOSE_TIMEOUT).await;
         self.status.send_replace(PluginStatus::Stopped);

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::plugin::dispatch::mailbox::Mailbox;
+use crate::time;
 
 /// What one instance of a plugin is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,7 +86,7 @@ impl Seat {
     /// time was enough.
     pub(in crate::plugin) async fn end(&self, deadline: Duration) -> bool {
         let Some(mut task) = self.task.lock().take() else { return true };
-        let in_time = tokio::time::timeout(deadline, &mut task).await.is_ok();
+        let in_time = time::timeout(deadline, &mut task).await.is_ok();
         if !in_time {
             task.abort();
             // It ends at the next tick; what it answers then is only that.

@@ -13,6 +13,7 @@ use crate::plugin::error::GuestError;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::state::{Inheritance, Shared};
+use crate::time;
 
 /// The first failure costs nothing; later ones in a row wait longer and longer.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -74,12 +75,12 @@ pub(in crate::plugin) async fn supervise(
         let mut error = Arc::new(error);
         plugin.report(PluginEvent::InstanceFailed { error: Arc::clone(&error) });
         instance = loop {
-            match failures.note(Instant::now(), limits.max_failures, limits.failure_window) {
+            match failures.note(time::now(), limits.max_failures, limits.failure_window) {
                 Some(Duration::ZERO) => {}
                 Some(wait) => {
                     place.set_status(InstanceStatus::BackingOff);
                     plugin.report(PluginEvent::BackingOff { wait, failures: failures.count });
-                    tokio::time::sleep(wait).await;
+                    time::sleep(wait).await;
                 }
                 None => {
                     // Nobody takes them up any more.

@@ -2,7 +2,7 @@
 //! with them. A plugin that is reloaded has two for a while.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::scheduling::shard::Placement;
 use crate::plugin::state::Shared;
+use crate::time;
 
 /// How long a server may take to confirm what a plugin has subscribed to. A plugin
 /// whose server is slower serves all the same.
@@ -173,7 +174,7 @@ impl Version {
 
     /// Nothing new comes to these, what was delivered is handled, and `stop` runs.
     async fn retire(&self, seats: &[Arc<Seat>], deadline: Duration) -> bool {
-        let begin = Instant::now();
+        let begin = time::now();
         let subscriptions = &self.shared.subscriptions;
         for seat in seats {
             seat.place.mailbox.set_role(Role::Retired);
@@ -189,11 +190,11 @@ impl Version {
                 let _ = connected.client.flush(CLOSE_TIMEOUT).await;
             }
         };
-        let mut clean = tokio::time::timeout(deadline, told).await.is_ok();
+        let mut clean = time::timeout(deadline, told).await.is_ok();
         for seat in seats {
             seat.place.mailbox.stop();
         }
-        let left = deadline.saturating_sub(begin.elapsed());
+        let left = deadline.saturating_sub(time::since(begin));
         clean &= join_all(seats.iter().map(|seat| seat.end(left))).await.iter().all(|&clean| clean);
         for seat in seats {
             subscriptions.leave_all(&seat.place.mailbox);
@@ -216,16 +217,16 @@ impl Version {
         runtime.spawn(async move {
             let mut handled = Vec::new();
             loop {
-                tokio::time::sleep(INTERVAL).await;
+                time::sleep(INTERVAL).await;
                 let Some(version) = version.upgrade() else { return };
                 if version.seats.lock().ended {
                     return;
                 }
                 let sample = version.sample(&mut handled);
-                let Some(change) = scaling.observe(Instant::now(), sample) else { continue };
+                let Some(change) = scaling.observe(time::now(), sample) else { continue };
                 if let Err(error) = version.change(change).await {
                     version.shared.report(PluginEvent::ScalingFailed { reason: error.to_string() });
-                    scaling.pause(Instant::now());
+                    scaling.pause(time::now());
                 }
             }
         });

@@ -63,6 +63,12 @@ impl Limiter {
     }
 }
 
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.reporter.memory_given_back(self.memory.used);
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -70,7 +76,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.memory.grow(current, desired, &self.reporter))
+        let before = self.memory.used;
+        let fits = self.memory.grow(current, desired, &self.reporter);
+        self.reporter.memory_taken(self.memory.used.saturating_sub(before));
+        Ok(fits)
     }
 
     fn table_growing(

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::time;
 use parking_lot::Mutex;
 
 /// Counts things with a size, by number and by bytes.
@@ -23,7 +24,7 @@ pub(in crate::plugin) enum UsedUp {
 impl Meter {
     /// `u64::MAX` is no limit.
     pub(in crate::plugin) fn new(count_per_second: u64, bytes_per_second: u64) -> Self {
-        let now = Instant::now();
+        let now = time::now();
         Self { count: Rate::new(count_per_second, now), bytes: Rate::new(bytes_per_second, now) }
     }
 
@@ -79,7 +80,7 @@ impl Rate {
             return true;
         }
         self.left.fetch_add(amount, Ordering::Relaxed);
-        self.fill(Instant::now());
+        self.fill(time::now());
         if self.left.fetch_sub(amount, Ordering::Relaxed) > 0 {
             return true;
         }

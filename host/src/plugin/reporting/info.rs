@@ -63,6 +63,8 @@ pub struct PluginInfo {
     pub instances: Vec<InstanceInfo>,
     /// Its connections.
     pub connections: Vec<ConnectionInfo>,
+    /// The linear memories of all its instances together, in bytes.
+    pub memory_bytes: usize,
     /// Its limits, by their names.
     pub limits: BTreeMap<&'static str, u64>,
     /// What it has done and what was done to it.

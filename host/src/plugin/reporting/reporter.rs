@@ -1,6 +1,6 @@
 //! The one place where events of a plugin go: counters, log, observer.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::counters::{Counters, Counts};
 use super::event::{Observer, PluginEvent};
+use crate::time;
 
 /// Lines of the log in one [`WINDOW`] for each kind of event that a guest can
 /// cause at will; more say nothing new.
@@ -20,6 +21,7 @@ pub(in crate::plugin) struct Reporter {
     plugin: String,
     observer: Option<Observer>,
     counters: Counters,
+    memory_bytes: AtomicUsize,
     lines: Mutex<FxHashMap<&'static str, Lines>>,
 }
 
@@ -29,6 +31,7 @@ impl Reporter {
             plugin: plugin.to_owned(),
             observer,
             counters: Counters::default(),
+            memory_bytes: AtomicUsize::new(0),
             lines: Mutex::default(),
         }
     }
@@ -39,7 +42,7 @@ impl Reporter {
         let plugin = self.plugin.as_str();
         if event.is_cheap_to_cause() {
             let kind = event.name();
-            let verdict = self.lines.lock().entry(kind).or_default().take(Instant::now());
+            let verdict = self.lines.lock().entry(kind).or_default().take(time::now());
             if let Verdict::Log { silenced: silenced @ 1.. } = verdict {
                 tracing::warn!(plugin, kind, silenced, "more of these were not logged");
             }
@@ -63,6 +66,21 @@ impl Reporter {
     /// An instance that has ended had been handed so many messages.
     pub(in crate::plugin) fn messages_handled(&self, count: u64) {
         self.counters.messages.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Its guests have so much more memory.
+    pub(in crate::plugin) fn memory_taken(&self, bytes: usize) {
+        self.memory_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An instance has ended that had so much memory.
+    pub(in crate::plugin) fn memory_given_back(&self, bytes: usize) {
+        self.memory_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The memory that its guests have, in bytes.
+    pub(in crate::plugin) fn memory_bytes(&self) -> usize {
+        self.memory_bytes.load(Ordering::Relaxed)
     }
 
     pub(in crate::plugin) fn counts(&self) -> Counts {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::cpu_time;
 use super::ticker::{Activity, TICK};
+use crate::time;
 
 /// A guest that has had this much of the processor at a tick has had its turn.
 /// The ticks themselves come by the clock on the wall: on a busy machine they
@@ -134,7 +135,7 @@ impl Progress {
         let mut call = pin!(self.clocked(call));
         let (mut seen, mut looks) = (self.deliveries.load(Ordering::Relaxed), 0);
         loop {
-            let timer = tokio::time::sleep(limit / LOOKS);
+            let timer = time::sleep(limit / LOOKS);
             tokio::select! {
                 biased;
                 result = &mut call => return Ok(result),

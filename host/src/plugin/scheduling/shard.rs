@@ -43,6 +43,11 @@ impl Shards {
         Ok(Self { all, handles, next: AtomicUsize::new(0) })
     }
 
+    /// None of its own: everything runs where this runtime does.
+    pub(in crate::plugin) fn on(runtime: Handle) -> Self {
+        Self { all: Vec::new(), handles: [runtime].into(), next: AtomicUsize::new(0) }
+    }
+
     /// The place for the next plugin: shards take turns.
     pub(in crate::plugin) fn assign(&self) -> Placement {
         let first = self.next.fetch_add(1, Ordering::Relaxed);

@@ -3,8 +3,10 @@
 //! languages import them whether they use them or not; what is not granted is
 //! refused when it is used, and the operator learns what was tried.
 
+pub(super) mod clocks;
 mod filesystem;
 pub(super) mod http;
+mod random;
 mod sockets;
 pub(super) mod stdio;
 
@@ -53,6 +55,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     })?;
     // These take the place of their like.
     linker.allow_shadowing(true);
+    clocks::add_to_linker(linker)?;
     let same: fn(&mut State) -> &mut State = |state| state;
     preopens::add_to_linker::<_, HasSelf<State>>(linker, same)?;
     types::add_to_linker::<_, HasSelf<State>>(linker, same)?;
@@ -88,7 +91,11 @@ fn confined(settings: &PluginSettings) -> Result<WasiCtxBuilder, DirectoryError>
     let mut builder = WasiCtxBuilder::new();
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     builder.max_random_size(MAX_RANDOM_BYTES);
-    builder.envs(&settings.environment);
+    clocks::provide(&mut builder);
+    if let Some(seed) = settings.random_seed {
+        random::foretell(&mut builder, seed);
+    }
+    builder.envs(&settings.environment).allow_blocking_current_thread(settings.files_block);
     for directory in &settings.directories {
         let permissions =
             if directory.is_writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };

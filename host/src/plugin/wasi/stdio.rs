@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use crate::plugin::limits::Limits;
 use crate::plugin::limits::rate::{Meter, Suppressed, UsedUp};
 use crate::plugin::state::Shared;
+use crate::time;
 
 /// What a guest may write at once. A call works on no more than that.
 const MAX_WRITE_BYTES: usize = 4 << 10;
@@ -92,7 +93,7 @@ fn report_later(plugin: &Arc<Shared>) {
     };
     let plugin = Arc::clone(plugin);
     runtime.spawn(async move {
-        tokio::time::sleep(REPORT_AFTER).await;
+        time::sleep(REPORT_AFTER).await;
         plugin.report_suppressed_lines();
     });
 }

@@ -14,6 +14,7 @@ use crate::plugin::loading::bindings_foreign::wasmcloud_streams::Messaging;
 use crate::plugin::loading::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::types::BrokerMessage;
 use crate::plugin::scheduling::progress::Progress;
 use crate::plugin::state::State;
+use crate::time;
 
 /// What logs call the handler.
 const DURING: &str = "handle-message";
@@ -94,7 +95,7 @@ impl Serving<'_> {
         let hand = accessor.with(|mut access| access.get().take_in_hand(incoming));
         let handler = self.guest.wasmcloud_messaging_handler();
         let call = handler.call_handle_message(accessor, message);
-        let outcome = match tokio::time::timeout(self.timeout, call).await {
+        let outcome = match time::timeout(self.timeout, call).await {
             Ok(outcome) => outcome.map_err(trap)?,
             Err(_) => return Err(GuestError::Timeout { during: DURING, limit: self.timeout }),
         };

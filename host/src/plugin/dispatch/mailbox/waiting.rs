@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Delivery, Inner, Mailbox};
+use crate::time;
 
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(in crate::plugin) enum Wait {
 impl Mailbox {
     /// Waits until there is something to take. Due timers count.
     pub(in crate::plugin) async fn wait(&self, timeout: Option<Duration>) -> Wait {
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let until = timeout.and_then(|timeout| time::now().checked_add(timeout));
         loop {
             let changed = self.changed.notified();
             let deadline = {
@@ -39,11 +40,11 @@ impl Mailbox {
                 changed.await;
                 continue;
             };
-            if until.is_some_and(|until| until <= Instant::now()) {
+            if until.is_some_and(|until| until <= time::now()) {
                 return Wait::TimedOut;
             }
             // Either way the loop looks again at what there is.
-            let _ = tokio::time::timeout_at(deadline.into(), changed).await;
+            let _ = time::timeout_at(deadline, changed).await;
         }
     }
 
@@ -54,7 +55,7 @@ impl Mailbox {
     }
 
     pub(in crate::plugin) fn set_timer(&self, id: u64, delay: Duration, repeat: bool) {
-        self.inner.lock().timers.set(id, Instant::now(), delay, repeat);
+        self.inner.lock().timers.set(id, time::now(), delay, repeat);
         self.changed.notify_one();
     }
 
@@ -79,7 +80,7 @@ impl Inner {
         if self.timers.len() == 0 {
             return None;
         }
-        let now = Instant::now();
+        let now = time::now();
         // Those that repeat come again only once all have been taken, or an instance
         // that is slower than they are would have ever more of them.
         if self.due_timers == 0 {

@@ -1,0 +1,47 @@
+//! A timer that is kept, polled, and set again.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::manual::{ManualClock, ManualSleep};
+
+/// Becomes ready at a time that can be changed. It goes by the clock that was in
+/// effect when it was made.
+pub(crate) struct Timer(Kind);
+
+enum Kind {
+    System(Pin<Box<Sleep>>),
+    Manual(ManualClock, ManualSleep),
+}
+
+impl Timer {
+    /// Ready after this long.
+    pub(crate) fn new(after: Duration) -> Self {
+        Self(match ManualClock::in_effect() {
+            None => Kind::System(Box::pin(tokio::time::sleep(after))),
+            Some(clock) => {
+                let sleep = clock.sleep(clock.now().checked_add(after));
+                Kind::Manual(clock, sleep)
+            }
+        })
+    }
+
+    /// Sets it anew.
+    pub(crate) fn reset(&mut self, deadline: Instant) {
+        match &mut self.0 {
+            Kind::System(sleep) => sleep.as_mut().reset(deadline.into()),
+            Kind::Manual(clock, sleep) => *sleep = clock.sleep(Some(deadline)),
+        }
+    }
+
+    /// Whether its time has come; else the task is woken then.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Kind::System(sleep) => sleep.as_mut().poll(cx),
+            Kind::Manual(_, sleep) => Pin::new(sleep).poll(cx),
+        }
+    }
+}
