@@ -29,4 +29,5 @@ pub mod plugin;
 pub mod policy;
 pub mod protocol;
 pub mod telemetry;
+pub mod testing;
 mod time;
