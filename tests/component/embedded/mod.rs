@@ -2,12 +2,15 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use simple_nats::connection::ConnectionOptions;
 use simple_nats::plugin::{ComponentSource, Host, HostOptions, Observer, PluginSettings};
 use simple_nats::policy::Policy;
-use test_support::{NatsServer, guest, within};
+use test_support::{DEADLINE, NatsServer, guest};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// A server, a host of two threads in this process, another client, and what was
 /// observed.
@@ -40,11 +43,24 @@ impl Embedded {
     /// Waits until an event of this name has been observed for a plugin; gives all
     /// of it as text.
     pub(crate) async fn observed(&self, plugin: &str, event: &str) -> Result<String> {
+        self.observed_within(DEADLINE, plugin, event, "").await
+    }
+
+    /// The same for one with this part in its text, which may take so long.
+    pub(crate) async fn observed_within(
+        &self,
+        deadline: Duration,
+        plugin: &str,
+        event: &str,
+        part: &str,
+    ) -> Result<String> {
         let mut events = self.events.clone();
-        let is_it =
-            |(of, text): &(String, String)| of == plugin && text.split(' ').next() == Some(event);
-        let what = format!("{event} of {plugin}");
-        let found = within(&what, events.wait_for(|events| events.iter().any(is_it))).await??;
+        let is_it = |(of, text): &(String, String)| {
+            of == plugin && text.split(' ').next() == Some(event) && text.contains(part)
+        };
+        let what = format!("{event} {part} of {plugin}");
+        let found = events.wait_for(|events| events.iter().any(is_it));
+        let found = timeout(deadline, found).await.with_context(|| what.clone())??;
         let found = found.iter().find(|event| is_it(event));
         Ok(found.context(what)?.1.clone())
     }
