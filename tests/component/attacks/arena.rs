@@ -58,6 +58,8 @@ pub(crate) struct Attack {
     name: String,
     component: Component,
     permissions: String,
+    /// The host subscribes for it.
+    is_foreign: bool,
     /// How long it may run, and wait, in one callback.
     patience: (&'static str, &'static str),
     spare_bytes: u64,
@@ -90,10 +92,16 @@ impl Attack {
             name: name.to_owned(),
             component,
             permissions: "allow-all = true".to_owned(),
+            is_foreign: false,
             patience: (RUN, WAIT),
             spare_bytes: SPARE_BYTES,
             server: None,
         }
+    }
+
+    /// By a component that was written for another host.
+    pub(crate) fn by_foreign(name: &str) -> Result<Self> {
+        Ok(Self { is_foreign: true, ..Self::by(name)? })
     }
 
     /// With these permissions of a manifest in place of all.
@@ -141,12 +149,13 @@ impl Attack {
         let (neighbour, quiet) = (test_support::guest("echo")?, test_support::guest("counter")?);
         // Plugins take turns on the threads, one for each processor: with two, the
         // attacker shares that of the neighbour.
+        let subscriptions = if self.is_foreign { "subscriptions = [\"attack.in\"]\n" } else { "" };
         let text = format!(
             "[plugin.a-neighbour]\ncomponent = {neighbour:?}\n\
              permissions = {{ subscribe = [\"echo\"] }}\n\n\
              [plugin.a-quiet-one]\ncomponent = {quiet:?}\npermissions = {{ allow-all = true }}\n\n\
              [plugin.{name}]\ncomponent = {path:?}\npermissions = {{ {permissions} }}\n\
-             limits = {{ start-timeout = {wait:?}, callback-timeout = {wait:?}, \
+             {subscriptions}limits = {{ start-timeout = {wait:?}, callback-timeout = {wait:?}, \
              callback-cpu-time = {run:?}, max-failures = 5, \
              stop-callback-timeout = {wait:?}, compile-timeout = {wait:?} }}\n",
         );

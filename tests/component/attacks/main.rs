@@ -17,6 +17,7 @@ mod service;
 
 mod contract;
 mod floods;
+mod foreign;
 mod handles;
 mod isolation;
 mod loading;

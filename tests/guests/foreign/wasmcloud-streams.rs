@@ -4,6 +4,7 @@
 // Elsewhere, linkers refuse the names of the exports.
 #![cfg(target_family = "wasm")]
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join;
@@ -75,6 +76,17 @@ impl Guest for Streams {
                 Ok(()) => "published".to_owned(),
                 Err(error) => format!("{error:?}"),
             },
+            "endless" => match publish_without_end(first).await {
+                Ok(()) => "published".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
+            "torrent" => loop {
+                // Refused or not, there is more.
+                let _ = publish(first, vec![b'x'; 1024]).await;
+            },
+            "spin" => loop {
+                black_box(count);
+            },
             "request" => match request(first, second).await {
                 Ok(answer) => answer,
                 Err(error) => format!("{error:?}"),
@@ -112,6 +124,14 @@ async fn publish(subject: &str, bytes: Vec<u8>) -> Result<(), Error> {
     let write = async move {
         writer.write_all(bytes).await;
     };
+    let message = BrokerMessage { subject: subject.to_owned(), body, reply_to: None };
+    join(consumer::publish(message), write).await.0
+}
+
+/// Publishes a body that goes on until nobody takes any more of it.
+async fn publish_without_end(subject: &str) -> Result<(), Error> {
+    let (mut writer, body) = wit_stream::new();
+    let write = async move { while writer.write_all(vec![b'x'; 64 << 10]).await.is_empty() {} };
     let message = BrokerMessage { subject: subject.to_owned(), body, reply_to: None };
     join(consumer::publish(message), write).await.0
 }

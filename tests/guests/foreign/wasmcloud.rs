@@ -51,6 +51,10 @@ impl Guest for Wasmcloud {
                 consumer::request(first, second.as_bytes(), 500)
                     .map(|answer| String::from_utf8_lossy(&answer.body).into_owned()),
             ),
+            "torrent" => loop {
+                // Refused or not, there is more.
+                let _ = publish(first, second);
+            },
             "log" => {
                 log(Level::Warn, first, second);
                 "logged".to_owned()
