@@ -65,8 +65,8 @@ async fn others_miss_nothing_beside_plugins_that_misbehave() -> Result<()> {
     stage.all_did_their_worst().await?;
     host.check()?;
     let status = stage.host.stop().await?.status;
-    // What breeds is never worked off, and that something was dropped is told.
-    ensure!([Some(0), Some(1)].contains(&status.code()), "{status}");
+    // It ends by itself, and tells that one plugin could not start.
+    ensure!(status.code() == Some(1), "{status}");
     Ok(())
 }
 
