@@ -60,10 +60,16 @@ pub(crate) struct Attack {
     permissions: String,
     /// The host subscribes for it.
     is_foreign: bool,
-    /// How long it may run, and wait, in one callback.
-    patience: (&'static str, &'static str),
+    /// How long it may run and wait in one callback, and take to start and stop.
+    patience: Patience,
     spare_bytes: u64,
     server: Option<NatsServer>,
+}
+
+struct Patience {
+    run: &'static str,
+    wait: &'static str,
+    start: &'static str,
 }
 
 enum Component {
@@ -93,7 +99,7 @@ impl Attack {
             component,
             permissions: "allow-all = true".to_owned(),
             is_foreign: false,
-            patience: (RUN, WAIT),
+            patience: Patience { run: RUN, wait: WAIT, start: WAIT },
             spare_bytes: SPARE_BYTES,
             server: None,
         }
@@ -112,7 +118,13 @@ impl Attack {
 
     /// With so much time for each callback, which it needs for all its mischief.
     pub(crate) fn may_take(mut self, time: &'static str) -> Self {
-        self.patience = (time, time);
+        self.patience = Patience { run: time, wait: time, start: time };
+        self
+    }
+
+    /// With so much time to wait in one callback, where that is all it does.
+    pub(crate) fn may_wait(mut self, time: &'static str) -> Self {
+        self.patience.wait = time;
         self
     }
 
@@ -145,7 +157,8 @@ impl Attack {
             }
         };
         let manifest = folder.path().join("plugins.toml");
-        let (name, permissions, (run, wait)) = (&self.name, &self.permissions, self.patience);
+        let (name, permissions) = (&self.name, &self.permissions);
+        let Patience { run, wait, start } = self.patience;
         let (neighbour, quiet) = (test_support::guest("echo")?, test_support::guest("counter")?);
         // Plugins take turns on the threads, one for each processor: with two, the
         // attacker shares that of the neighbour.
@@ -155,9 +168,9 @@ impl Attack {
              permissions = {{ subscribe = [\"echo\"] }}\n\n\
              [plugin.a-quiet-one]\ncomponent = {quiet:?}\npermissions = {{ allow-all = true }}\n\n\
              [plugin.{name}]\ncomponent = {path:?}\npermissions = {{ {permissions} }}\n\
-             {subscriptions}limits = {{ start-timeout = {wait:?}, callback-timeout = {wait:?}, \
+             {subscriptions}limits = {{ start-timeout = {start:?}, callback-timeout = {wait:?}, \
              callback-cpu-time = {run:?}, max-failures = 5, \
-             stop-callback-timeout = {wait:?}, compile-timeout = {wait:?} }}\n",
+             stop-callback-timeout = {start:?}, compile-timeout = {start:?} }}\n",
         );
         std::fs::write(&manifest, text)?;
         let (manifest, url) = (manifest.display().to_string(), server.url());

@@ -33,7 +33,7 @@ async fn million_timers_end_at_the_limit() -> Result<()> {
 }
 
 #[tokio::test]
-async fn million_requests_end_at_the_limit() -> Result<()> {
+async fn flood_of_requests_ends_at_the_limit() -> Result<()> {
     gets("request-flood", 65_536, Some("quota-exceeded")).await
 }
 

@@ -39,7 +39,8 @@ async fn body_without_an_end_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn handlers_that_never_return_end_with_their_instance() -> Result<()> {
-    let arena = lie_in_wait("wasmcloud-streams").await?;
+    let attack = Attack::by_foreign("wasmcloud-streams")?.may_wait("500ms");
+    let arena = attack.lie_in_wait().await?;
     // More than are handled at once.
     for _ in 0..200 {
         arena.provoke("hang").await?;

@@ -113,7 +113,7 @@ async fn who_waits_for_itself_gets_its_time_out() -> Result<()> {
 
 /// Lets an attacker wait until an instance of it is ended for it.
 async fn may_not_wait(name: &str) -> Result<()> {
-    let arena = Attack::by(name)?.lie_in_wait().await?;
+    let arena = Attack::by(name)?.may_wait("500ms").lie_in_wait().await?;
     assert_has(&arena.error("go").await?, &["took longer than"]);
     arena.stood().await?;
     Ok(())
@@ -128,7 +128,7 @@ async fn endless_request_ends_with_the_callback() -> Result<()> {
 async fn endless_wait_for_deliveries_ends_with_the_callback() -> Result<()> {
     // What is in hand counts as handled when the next is asked for, so nobody is
     // told.
-    let arena = Attack::by("wait-in-inbox")?.lie_in_wait().await?;
+    let arena = Attack::by("wait-in-inbox")?.may_wait("500ms").lie_in_wait().await?;
     arena.provoke("").await?;
     assert_has(&arena.failure().await?, &["on-message took longer than"]);
     arena.stood().await?;
