@@ -58,6 +58,12 @@ const GOOD: [(&str, &str); 4] = [
     ("wasmcloud", "subscriptions = ['foreign.*']"),
 ];
 
+/// Who can start at all.
+pub(crate) fn who_starts() -> impl Iterator<Item = &'static str> {
+    let villains = VILLAINS.iter().map(|villain| villain.name);
+    GOOD.iter().map(|(name, _)| *name).chain(villains.filter(|name| *name != "trap-in-start"))
+}
+
 /// Where a villain listens.
 pub(crate) fn subject(villain: usize) -> String {
     format!("attack.{villain:02}")
@@ -80,7 +86,7 @@ pub(crate) fn write(folder: &Path) -> Result<String> {
         writeln!(
             text,
             "[plugin.{name}]\ncomponent = {component:?}\npermissions.allow-all = true\n\
-             limits = {{ start-timeout = '1s', callback-timeout = '1s', \
+             limits = {{ start-timeout = '20s', callback-timeout = '1s', \
              stop-callback-timeout = '1s', callback-cpu-time = '200ms', max-memory = '32 MiB', \
              max-subscriptions = 1000, max-requests = 1000, max-timers = 1000, \
              max-pending-messages = 100, max-failures = 5, failure-window = '10s' }}\n"

@@ -90,7 +90,7 @@ impl Stage {
         let arguments = ["up", &manifest, "--server", &url, "--admin", "127.0.0.1:0"];
         let host =
             HostProcess::start(BINARY, [&arguments[..], &["--log-format", "json"]].concat())?;
-        for name in RELOADED.iter().chain(&["counter"]) {
+        for name in cast::who_starts() {
             host.wait_until_ready(name).await?;
         }
         let admin = Admin::of(&host).await?;
