@@ -20,13 +20,14 @@ const GO_LIBRARIES: &str = "/usr/share/gocode";
 /// Why one is not to be had here.
 type Skipped = String;
 
+type Builder = fn(&Workspace, &Path) -> Result<Result<(), Skipped>>;
+
 /// Leaves those that can be built in `TARGET/rivals`, and no others.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.step("rivals", || {
         let folder = workspace.target.join("rivals");
         fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-        let builders: [(&str, fn(&Workspace, &Path) -> _); 2] =
-            [("nats-c", nats_c), ("nats-go", nats_go)];
+        let builders: [(&str, Builder); 2] = [("nats-c", nats_c), ("nats-go", nats_go)];
         for (name, build) in builders {
             let binary = folder.join(name);
             if binary.exists() {

@@ -1,5 +1,11 @@
 //! The library for plugin authors' own tests, with the guests of this repository.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "written as authors write their tests"
+)]
+
 mod clock;
 mod expectations;
 mod policy;
