@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use test_support::{HostProcess, LogLine, NatsServer, TempDir, eventually, guest};
 
-use crate::arena::Attack;
+use crate::arena::{Attack, turn};
 use crate::program::{assert_has, command};
 use crate::sections::{self, CORE_MODULE, EXPORTS, TYPES, append, leb128};
 
@@ -160,6 +160,7 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[tokio::test]
 async fn cache_of_junk_is_not_believed() -> Result<()> {
+    let _turn = turn().await;
     let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
     let host = start_with_cache(&server, folder.path()).await?;
     // It is written by and by.
@@ -181,6 +182,7 @@ async fn cache_of_junk_is_not_believed() -> Result<()> {
 
 #[tokio::test]
 async fn cache_that_can_not_be_written_costs_only_time() -> Result<()> {
+    let _turn = turn().await;
     let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
     let no_folder = folder.path().join("file");
     std::fs::write(&no_folder, "")?;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use test_support::{NatsServer, TempDir, guest};
 
+use crate::arena::turn;
 use crate::program::{assert_has, run_to_end, start, told};
 
 /// How deep things are in each other.
@@ -12,6 +13,7 @@ const DEPTH: usize = 100_000;
 
 /// Writes a manifest, which is refused for this reason.
 async fn is_refused(text: impl AsRef<[u8]>, reason: &[&str]) -> Result<()> {
+    let _turn = turn().await;
     let folder = TempDir::new()?;
     let path = folder.path().join("plugins.toml");
     std::fs::write(&path, text)?;
@@ -62,6 +64,7 @@ async fn what_is_no_text_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn device_that_never_ends_is_no_manifest() -> Result<()> {
+    let _turn = turn().await;
     let finished = run_to_end(&["check", "/dev/zero"]).await?;
     assert_has(&told(&finished, 2)?, &["/dev/zero", "more than"]);
     Ok(())
@@ -99,6 +102,7 @@ async fn numbers_that_no_machine_has_are_refused() -> Result<()> {
 
 #[tokio::test]
 async fn largest_numbers_that_can_be_written_are_no_limits() -> Result<()> {
+    let _turn = turn().await;
     let (server, folder, echo) = (NatsServer::start().await?, TempDir::new()?, guest("echo")?);
     let path = folder.path().join("plugins.toml");
     let (size, time, count) = ("17179869183 GiB", "500000000000y", "9223372036854775807");
