@@ -152,6 +152,16 @@ async fn wait_ends_for_timers_deadlines_and_stop() {
 }
 
 #[tokio::test]
+async fn timer_without_a_delay_does_not_keep_a_stop_from_ending() {
+    let mailbox = Mailbox::new(MailboxLimits::default());
+    mailbox.set_timer(3, Duration::ZERO, true);
+    assert_eq!(mailbox.wait(None).await, Wait::Ready);
+    mailbox.stop();
+    assert!(matches!(mailbox.take(), Some(Delivery::Timer(3))));
+    assert_eq!(mailbox.wait(None).await, Wait::Stopped);
+}
+
+#[tokio::test]
 async fn stop_waits_for_answers_that_are_expected() {
     let mailbox = Mailbox::new(MailboxLimits::default());
     mailbox.expect_reply();

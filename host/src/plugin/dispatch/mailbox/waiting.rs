@@ -48,7 +48,8 @@ impl Mailbox {
         }
     }
 
-    /// Nothing new is expected: waits end once everything was taken.
+    /// Nothing new is expected: waits end once everything was taken, and timers
+    /// don't come any more, or one without a delay would go on for ever.
     pub(in crate::plugin) fn stop(&self) {
         self.inner.lock().stopping = true;
         self.changed.notify_one();
@@ -77,7 +78,7 @@ impl Inner {
     /// Moves the timers that are due to the other deliveries; answers when the
     /// next one will be.
     fn collect_timers(&mut self) -> Option<Instant> {
-        if self.timers.len() == 0 {
+        if self.timers.len() == 0 || self.stopping {
             return None;
         }
         let now = time::now();
