@@ -151,6 +151,7 @@ impl Client {
         payload: &[u8],
     ) -> Result<(), SessionError> {
         self.check_open()?;
+        self.note_published(subject);
         self.shared.command(|state| {
             let waiting = state.session.output_len();
             if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected(state) {
