@@ -20,7 +20,6 @@ use program::{assert_has, message};
 use second::{ask, service_error};
 use test_support::{HostProcess, NatsServer, TempDir, guest, nats_server_binary, within_time};
 use tokio::process::Command;
-use tokio::sync::{Mutex, MutexGuard};
 
 /// A build by somebody else's tools, on a machine with other things to do.
 const ONE_BUILD: Duration = Duration::from_secs(600);
@@ -33,17 +32,11 @@ struct Project {
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
     parent: TempDir,
-    _turn: MutexGuard<'static, ()>,
 }
-
-/// Projects take turns: each build takes all processors that there are, and what is
-/// built has to start in time.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 impl Project {
     /// Makes `greeter`.
     async fn new(args: &[&str]) -> Result<Self> {
-        let turn = TURN.lock().await;
         let parent = TempDir::new()?;
         let mut new = program::command(&[&["new", "greeter"], args].concat());
         new.current_dir(parent.path());
@@ -51,7 +44,7 @@ impl Project {
         ensure!(finished.status.success(), "{:#?}", finished.log);
         assert_has(&finished.stdout.join("\n"), &["greeter/README.md", "simple-nats dev"]);
         let folder = parent.path().join("greeter");
-        Ok(Self { folder, environment: Vec::new(), parent, _turn: turn })
+        Ok(Self { folder, environment: Vec::new(), parent })
     }
 
     fn set(&mut self, name: &'static str, value: impl AsRef<OsStr>) -> Result<()> {
