@@ -82,6 +82,12 @@ pub(in crate::plugin) struct Outgoing {
     payload: Vec<u8>,
 }
 
+/// Why a message may not be sent.
+enum Refusal<'a> {
+    TooLarge { limit: usize },
+    Denied(Denied<'a>),
+}
+
 fn answer<'a>(outcome: wasmtime::Result<Outcome>) -> Pending<'a> {
     match outcome {
         Ok(Outcome::Done(result)) => Box::new(ready(Ok((result,)))),
@@ -142,17 +148,13 @@ fn try_publish(
     let state = store.data();
     let Some(connected) = state.client(client) else { return Ok(false) };
     let Ok(subject) = Subject::new(&subject) else { return Ok(false) };
-    let meter = &state.plugin.publish_meter;
-    let may_publish = || {
-        state.settings().policy.may_publish(subject).is_ok() || {
-            look(store);
-            state.is_awaited(client, subject.as_str())
-        }
+    let is_awaited = || {
+        look(store);
+        state.is_awaited(client, subject.as_str())
     };
-    let is_allowed = payload.len() <= state.settings().limits.max_payload_bytes
-        && may_publish()
-        && meter.take(payload.len()).is_ok();
-    if !is_allowed {
+    let refusal = state.refusal(subject, payload.len(), Policy::may_publish, is_awaited);
+    let meter = &state.plugin.publish_meter;
+    if refusal.is_some() || meter.take(payload.len()).is_err() {
         return Ok(false);
     }
     let is_sent = connected.offer(subject, None, &[], payload).is_ok();
@@ -247,20 +249,36 @@ impl State {
         ask: impl FnOnce(&Policy, Subject<'a>) -> Result<(), Denied<'a>>,
     ) -> Result<Subject<'a>, Error> {
         let parsed = Subject::new(subject)?;
-        let settings = self.settings();
-        let limit = settings.limits.max_payload_bytes;
-        if size > limit {
-            let _ = self.plugin.exceeded("payload-bytes", 0, size, limit);
-            return Err(Error::PayloadTooLarge(limit as u64));
-        }
-        match ask(&settings.policy, parsed) {
-            Err(denied) if !self.is_awaited(client, subject) => self.plugin.refuse(denied)?,
-            _ => {}
+        match self.refusal(parsed, size, ask, || self.is_awaited(client, subject)) {
+            None => {}
+            Some(Refusal::TooLarge { limit }) => {
+                let _ = self.plugin.exceeded("payload-bytes", 0, size, limit);
+                return Err(Error::PayloadTooLarge(limit as u64));
+            }
+            Some(Refusal::Denied(denied)) => self.plugin.refuse(denied)?,
         }
         match self.plugin.publish_meter.take(size) {
             Ok(()) => Ok(parsed),
             Err(used_up) => Err(self.plugin.publishes_too_fast(used_up)),
         }
+    }
+
+    /// Why this instance may not send so much to this subject, with a permission
+    /// that `ask` asks for, if it may not. Nobody hears of it by this.
+    fn refusal<'a>(
+        &self,
+        subject: Subject<'a>,
+        size: usize,
+        ask: impl FnOnce(&Policy, Subject<'a>) -> Result<(), Denied<'a>>,
+        is_awaited: impl FnOnce() -> bool,
+    ) -> Option<Refusal<'a>> {
+        let settings = self.settings();
+        let limit = settings.limits.max_payload_bytes;
+        if size > limit {
+            return Some(Refusal::TooLarge { limit });
+        }
+        let denied = ask(&settings.policy, subject).err()?;
+        (!is_awaited()).then_some(Refusal::Denied(denied))
     }
 
     /// Whether this instance may have others answer to this subject: to an inbox
