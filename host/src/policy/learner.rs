@@ -135,10 +135,17 @@ mod tests {
     use super::super::{QueueRules, ServerRules};
     use super::*;
 
+    fn learned(refused: &[Denied<'_>]) -> Learner {
+        let learner = Learner::default();
+        for denied in refused {
+            learner.note(denied);
+        }
+        learner
+    }
+
     #[test]
     fn what_would_have_been_refused_becomes_the_policy() {
-        let learner = Learner::default();
-        for denied in [
+        let learner = learned(&[
             Denied::Publish("results.new"),
             Denied::Request("results.new"),
             Denied::Request("service"),
@@ -147,9 +154,7 @@ mod tests {
             Denied::Subscribe("jobs.*"),
             Denied::Join("workers"),
             Denied::Connect("::1", 4222),
-        ] {
-            learner.note(&denied);
-        }
+        ]);
         assert_eq!(
             learner.policy_of("a"),
             "# a: --allow-publish 'results.new' --allow-subscribe 'jobs.*' \
@@ -175,17 +180,14 @@ mod tests {
 
     #[test]
     fn what_a_policy_does_not_allow_is_told() {
-        let learner = Learner::default();
-        for denied in [
+        let learner = learned(&[
             Denied::Publish("results.new"),
             Denied::Request("results.old"),
             Denied::ReplyTo("jobs.1"),
             Denied::Subscribe("jobs.*"),
             Denied::Join("workers"),
             Denied::Connect("::1", 4222),
-        ] {
-            learner.note(&denied);
-        }
+        ]);
         assert_eq!(
             learner.beyond(&Policy::deny_all()),
             [
