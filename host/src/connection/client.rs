@@ -132,9 +132,9 @@ impl Client {
         headers: &[u8],
         payload: &[u8],
     ) -> Result<(), SessionError> {
-        self.check_open()?;
-        self.note_published(subject);
-        self.shared.command(|state| state.session.publish(subject, reply_to, headers, payload))
+        self.command_publish(subject, |state| {
+            state.session.publish(subject, reply_to, headers, payload)
+        })
     }
 
     /// The same for those who can [wait](Self::room).
@@ -150,15 +150,25 @@ impl Client {
         headers: &[u8],
         payload: &[u8],
     ) -> Result<(), SessionError> {
-        self.check_open()?;
-        self.note_published(subject);
-        self.shared.command(|state| {
+        self.command_publish(subject, |state| {
             let waiting = state.session.output_len();
             if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected(state) {
                 return Err(SessionError::BufferFull { waiting, limit: GOOD_OUTPUT });
             }
             state.session.publish(subject, reply_to, headers, payload)
         })
+    }
+
+    /// What each way of publishing has in common, requests included.
+    #[inline]
+    fn command_publish<R>(
+        &self,
+        subject: Subject<'_>,
+        publish: impl FnOnce(&mut shared::State) -> Result<R, SessionError>,
+    ) -> Result<R, SessionError> {
+        self.check_open()?;
+        self.note_published(subject);
+        self.shared.command(publish)
     }
 
     /// Waits until output has left, or does not seem to for now; false if the
@@ -244,10 +254,8 @@ impl Client {
         receiver: Arc<dyn Receiver>,
         token: u64,
     ) -> Result<RequestId, SessionError> {
-        self.check_open()?;
-        self.note_published(subject);
         let tenant = self.tenant_id();
-        let sent = self.shared.command(|state| {
+        let sent = self.command_publish(subject, |state| {
             let id = state.session.request(time::now(), subject, headers, payload, options)?;
             state.requests.insert(id, Route { receiver, token, tenant });
             Ok(id)

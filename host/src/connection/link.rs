@@ -16,11 +16,8 @@ use super::clock::Clock;
 use super::patience::Patience;
 use super::shared::{Interruption, Shared, State};
 use super::transport::Transport;
-use crate::protocol::{Retired, first_unwritten};
+use crate::protocol::{KEPT_OUTPUT, Retired, first_unwritten};
 use crate::time;
-
-/// An output buffer larger than this is not kept while there is nothing to write.
-const KEPT_OUTPUT: usize = 16 * 1024;
 
 /// How long what is left may take to be written when the connection ends.
 const LAST_WRITE: Duration = Duration::from_secs(2);

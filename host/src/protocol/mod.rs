@@ -34,7 +34,7 @@ pub use message::{Message, Parts};
 pub use requests::RequestOptions;
 pub use server_error::{ServerError, ServerErrorKind};
 pub use server_op::ServerOp;
-pub use session::{Retired, Session, SessionConfig, State, Statistics};
+pub use session::{KEPT_OUTPUT, Retired, Session, SessionConfig, State, Statistics};
 pub use subject::{
     OwnedPattern, QueueGroup, Subject, SubjectPattern, check_client_name, check_inbox_prefix,
 };

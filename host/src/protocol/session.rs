@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use rustc_hash::FxHashSet;
 
+pub use self::output::KEPT_OUTPUT;
 use self::output::Output;
 pub use self::retired::Retired;
 use self::retired::Standing;

@@ -3,7 +3,7 @@
 use crate::protocol::{ClientOp, first_unwritten};
 
 /// A buffer larger than this is not kept while there is nothing to write.
-const KEPT: usize = 16 * 1024;
+pub const KEPT_OUTPUT: usize = 16 * 1024;
 
 /// Two buffers, since the one for a connected server fills while there is none.
 /// Without a server it holds messages and nothing else.
@@ -41,7 +41,7 @@ impl Output {
     }
 
     pub(super) fn take(&mut self, into: &mut Vec<u8>) -> bool {
-        if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_OUTPUT {
             self.buffer = Vec::new();
         }
         move_bytes(&mut self.buffer, into)
