@@ -73,6 +73,11 @@ impl Client {
         self.tenant.as_ref().map_or(status, |tenant| tenant.status(status))
     }
 
+    /// Whether it takes no more work.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.check_open().is_err() || self.shared.lock().session.state() == State::Closed
+    }
+
     /// Counters since the connection was made.
     pub fn statistics(&self) -> Statistics {
         self.shared.lock().session.statistics()
@@ -151,12 +156,24 @@ impl Client {
         payload: &[u8],
     ) -> Result<(), SessionError> {
         self.command_publish(subject, |state| {
-            let waiting = state.session.output_len();
-            if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected(state) {
-                return Err(SessionError::BufferFull { waiting, limit: GOOD_OUTPUT });
-            }
+            check_good_output(state)?;
             state.session.publish(subject, reply_to, headers, payload)
         })
+    }
+
+    /// Publishes several messages that go out in one piece.
+    pub(crate) fn publish_together<R>(&self, publish: impl FnOnce(&mut Together<'_>) -> R) -> R {
+        self.shared.command(|state| publish(&mut Together { client: self, state }))
+    }
+
+    /// Whether [`offer`](Self::offer) would take messages of so many bytes in all.
+    ///
+    /// # Errors
+    /// `BufferFull` if not.
+    pub(crate) fn check_room(&self, size: usize) -> Result<(), SessionError> {
+        let state = self.shared.lock();
+        check_good_output(&state)?;
+        state.session.check_room(size)
     }
 
     /// What each way of publishing has in common, requests included.
@@ -362,6 +379,38 @@ impl Client {
             }
         }
     }
+}
+
+/// Messages that are published in one go, by [`Client::publish_together`].
+pub(crate) struct Together<'a> {
+    client: &'a Client,
+    state: &'a mut shared::State,
+}
+
+impl Together<'_> {
+    /// Puts a message, which there was [room](Client::check_room) for, behind those
+    /// published before.
+    ///
+    /// # Errors
+    /// If this message can't be sent at all.
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        subject: Subject<'_>,
+        payload: &[u8],
+    ) -> Result<(), SessionError> {
+        self.client.check_open()?;
+        self.client.note_published(subject);
+        self.state.session.publish_promised(subject, payload)
+    }
+}
+
+fn check_good_output(state: &shared::State) -> Result<(), SessionError> {
+    let waiting = state.session.output_len();
+    if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected(state) {
+        return Err(SessionError::BufferFull { waiting, limit: GOOD_OUTPUT });
+    }
+    Ok(())
 }
 
 fn is_connected(state: &shared::State) -> bool {

@@ -115,7 +115,40 @@ impl Session {
     ) -> Result<(), SessionError> {
         let reply_to = reply_to.map(|subject| subject.as_str());
         self.check_message(subject.as_str(), reply_to, headers, payload)?;
+        self.check_room(encode::publish_length(subject.as_str(), reply_to, headers, payload))?;
         self.write_message(subject.as_str(), reply_to, headers, payload);
+        Ok(())
+    }
+
+    /// The same for a message that its publisher was promised room for. There may
+    /// be none any more, since others have published meanwhile.
+    ///
+    /// # Errors
+    /// If the server could not take it.
+    #[inline]
+    pub fn publish_promised(
+        &mut self,
+        subject: Subject<'_>,
+        payload: &[u8],
+    ) -> Result<(), SessionError> {
+        self.check_message(subject.as_str(), None, &[], payload)?;
+        self.write_message(subject.as_str(), None, &[], payload);
+        Ok(())
+    }
+
+    /// Whether messages of so many bytes in all can be published now.
+    ///
+    /// # Errors
+    /// If too much waits already.
+    #[inline]
+    pub fn check_room(&self, size: usize) -> Result<(), SessionError> {
+        let waiting = self.output.len();
+        let limit = self.config.max_pending_bytes;
+        let too_many = self.output.waiting_messages() >= self.config.max_pending_messages;
+        let too_much = waiting > 0 && waiting + size > limit;
+        if too_much || (too_many && self.state != State::Connected) {
+            return Err(SessionError::BufferFull { waiting, limit });
+        }
         Ok(())
     }
 
@@ -139,7 +172,10 @@ impl Session {
         reply_to.push('.');
         reply_to.push_str(itoa::Buffer::new().format(id.0));
         let subject = subject.as_str();
-        let checked = self.check_message(subject, Some(&reply_to), headers, payload);
+        let size = encode::publish_length(subject, Some(&reply_to), headers, payload);
+        let checked = self
+            .check_message(subject, Some(&reply_to), headers, payload)
+            .and_then(|()| self.check_room(size));
         if checked.is_ok() {
             self.open_inbox();
             self.write_message(subject, Some(&reply_to), headers, payload);
@@ -243,17 +279,7 @@ impl Session {
         self.check_open()?;
         let size = headers.len() as u64 + payload.len() as u64;
         check_body(self.info.as_deref(), size, !headers.is_empty())?;
-        let line = encode::publish_line_length(subject, reply_to, headers);
-        check_line(line)?;
-
-        let waiting = self.output.len();
-        let limit = self.config.max_pending_bytes;
-        let too_many = self.output.waiting_messages() >= self.config.max_pending_messages;
-        let too_much = waiting > 0 && waiting + line + headers.len() + payload.len() > limit;
-        if too_much || (too_many && self.state != State::Connected) {
-            return Err(SessionError::BufferFull { waiting, limit });
-        }
-        Ok(())
+        check_line(encode::publish_line_length(subject, reply_to, headers))
     }
 
     #[inline]
