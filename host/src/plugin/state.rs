@@ -12,6 +12,7 @@ use super::adapters;
 use super::connections::{CLOSE_TIMEOUT, Connected, Connections};
 use super::dispatch::group::{self, Group};
 use super::dispatch::mailbox::{Delivery, Event, Incoming, Mailbox};
+use super::dispatch::outbox::Outbox;
 use super::dispatch::replies::AwaitedReplies;
 use super::dispatch::requests::Requests;
 use super::dispatch::subscription::Subscription;
@@ -108,6 +109,7 @@ pub(super) struct State {
     /// answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
     pub(super) group: Group,
+    pub(super) outbox: Outbox,
     /// Those who asked for an answer before.
     pub(super) awaited: AwaitedReplies,
     /// The policy does not allow every answer anyway.
@@ -149,6 +151,7 @@ impl State {
             ids: inheritance.ids,
             in_hand: None,
             group: Group::new(),
+            outbox: Outbox::default(),
             awaited: AwaitedReplies::new(),
             remembers_askers,
             foreign,

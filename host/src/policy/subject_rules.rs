@@ -52,6 +52,16 @@ impl SubjectRules {
         matches!(&self.0, Rules::Patterns(patterns) if !patterns.is_empty())
     }
 
+    /// The patterns, of which [reserved](Self::allow_subject) subjects need one of their
+    /// own; none if everything is allowed, or nothing.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        let patterns = match &self.0 {
+            Rules::Everything => &[][..],
+            Rules::Patterns(patterns) => patterns,
+        };
+        patterns.iter().map(|pattern| pattern.get().as_str())
+    }
+
     /// Whether everything is allowed.
     pub fn is_everything(&self) -> bool {
         self.0 == Rules::Everything

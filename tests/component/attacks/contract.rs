@@ -3,7 +3,9 @@
 use anyhow::Result;
 
 use crate::arena::{Attack, Told, told};
+use crate::harness::next_text;
 use crate::program::assert_has;
+use crate::second::listen;
 
 /// Provokes an attacker, which is ended with this reason.
 async fn ends(name: &str, reason: &[&str]) -> Result<()> {
@@ -108,6 +110,38 @@ async fn million_headers_are_refused() -> Result<()> {
     for how in ["publish", ""] {
         assert_has(&arena.error(how).await?, &["too much data"]);
     }
+    arena.stood().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn outbox_that_has_more_than_its_room_is_a_trap() -> Result<()> {
+    ends("outbox-position", &["65 bytes", "64 there"]).await
+}
+
+#[tokio::test]
+async fn outbox_with_half_a_message_is_a_trap() -> Result<()> {
+    ends("outbox-cut", &["cut short"]).await
+}
+
+#[tokio::test]
+async fn outbox_of_all_memory_is_a_trap() -> Result<()> {
+    ends("outbox-huge", &["131072 bytes"]).await
+}
+
+#[tokio::test]
+async fn outbox_reaches_no_further_than_a_publish() -> Result<()> {
+    let permissions = "subscribe = [\"attack.in\"], publish = [\"attack.out\"]";
+    let arena = Attack::by("outbox-reach")?.permitted(permissions).lie_in_wait().await?;
+    let mut told_by = arena.listen().await?;
+    let mut forbidden = listen(&arena.client, "admin.>").await?;
+    for _ in 0..2 {
+        arena.provoke("").await?;
+        assert_eq!(told(&mut told_by).await?, Told { number: 5, error: None });
+    }
+    // What goes there now comes first, so nothing went there before.
+    arena.client.publish("admin.stop", "own".into()).await?;
+    assert_eq!(next_text(&mut forbidden).await?, "own");
     arena.stood().await?;
     Ok(())
 }

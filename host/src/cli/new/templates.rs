@@ -128,7 +128,7 @@ const C: &[Template] = templates! {
 macro_rules! contract {
     ($folder:literal) => {
         contract!(@ $folder, "batch-handler", "client", "handler", "inbox", "lifecycle",
-            "packed-inbox", "publisher", "requester", "subscriber", "timers", "types", "worlds")
+            "packed-inbox", "packed-outbox", "publisher", "requester", "subscriber", "timers", "types", "worlds")
     };
     (@ $folder:literal, $($name:literal),+) => {
         &[$(Template {

@@ -2,6 +2,7 @@
 
 pub(in crate::plugin) mod group;
 pub(in crate::plugin) mod mailbox;
+pub(in crate::plugin) mod outbox;
 pub(in crate::plugin) mod replies;
 pub(in crate::plugin) mod requests;
 pub(in crate::plugin) mod subscription;

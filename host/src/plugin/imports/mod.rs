@@ -8,6 +8,7 @@ mod inbox;
 mod packed_group;
 mod packed_inbox;
 mod packed_message;
+mod packed_outbox;
 mod publisher;
 mod requester;
 mod subscriber;
@@ -22,13 +23,15 @@ use crate::protocol::SessionError;
 pub(super) use convert::message as message_for_guest;
 pub(super) use convert::{answer as answer_for_guest, event as event_for_guest};
 pub(super) use headers::write as write_headers;
+pub(super) use packed_outbox::catch_up;
 
 /// Makes everything that a guest may import known to the linker.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     super::wasi::add_to_linker(linker)?;
     super::loading::bindings::Guest::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     publisher::add_to_linker(linker)?;
-    packed_inbox::add_to_linker(linker)
+    packed_inbox::add_to_linker(linker)?;
+    packed_outbox::add_to_linker(linker)
 }
 
 impl types::Host for State {}

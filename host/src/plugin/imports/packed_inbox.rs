@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
 use super::packed_group::PackedGroup;
 use super::packed_message::PackedMessage;
-use crate::plugin::dispatch::group::look;
+use super::packed_outbox::catch_up;
 use crate::plugin::dispatch::mailbox::{Delivery, Wait};
 use crate::plugin::loading::bindings::types::{Error, Event};
 use crate::plugin::state::State;
@@ -37,11 +37,13 @@ enum PackedDelivery {
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("simple-nats:client/packed-inbox@0.1.0")?;
     instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (): ()| {
+        catch_up(&store)?;
         Ok((store.data_mut().take().map(pack_delivery),))
     })?;
     instance.func_wrap(
         "take-messages",
         |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
+            catch_up(&store)?;
             Ok((PackedGroup(store.data_mut().take_group(most as usize)),))
         },
     )?;
@@ -53,7 +55,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         },
     )?;
     instance.func_wrap("fail", |mut store: StoreContextMut<'_, State>, (reason,): (String,)| {
-        look(&store);
+        catch_up(&store)?;
         store.data_mut().handler_failed(&reason);
         Ok(())
     })?;
@@ -61,6 +63,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         "wait",
         |mut store: StoreContextMut<'_, State>, (timeout_ms,): (Option<u32>,)| {
             Box::new(async move {
+                catch_up(&store)?;
                 let state = store.data_mut();
                 state.finish();
                 let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));

@@ -8,8 +8,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::headers::HeaderWriter;
+use super::packed_outbox::catch_up;
 use crate::connection::Client;
-use crate::plugin::dispatch::group::look;
 use crate::plugin::loading::bindings::types::Error;
 use crate::plugin::state::State;
 use crate::policy::{Denied, Policy};
@@ -83,7 +83,7 @@ pub(in crate::plugin) struct Outgoing {
 }
 
 /// Why a message may not be sent.
-enum Refusal<'a> {
+pub(super) enum Refusal<'a> {
     TooLarge { limit: usize },
     Denied(Denied<'a>),
 }
@@ -108,7 +108,7 @@ fn publish(
     let subject = subject.to_str(store)?;
     let reply_to = reply_to.map(|reply_to| reply_to.to_str(store)).transpose()?;
     let payload = payload.as_le_slice(store);
-    look(store);
+    catch_up(store)?;
     let state = store.data();
     let id = client;
     let Some(client) = state.client(id) else {
@@ -145,13 +145,11 @@ fn try_publish(
 ) -> wasmtime::Result<bool> {
     let subject = subject.to_str(store)?;
     let payload = payload.as_le_slice(store);
+    catch_up(store)?;
     let state = store.data();
     let Some(connected) = state.client(client) else { return Ok(false) };
     let Ok(subject) = Subject::new(&subject) else { return Ok(false) };
-    let is_awaited = || {
-        look(store);
-        state.is_awaited(client, subject.as_str())
-    };
+    let is_awaited = || state.is_awaited(client, subject.as_str());
     let refusal = state.refusal(subject, payload.len(), Policy::may_publish, is_awaited);
     let meter = &state.plugin.publish_meter;
     if refusal.is_some() || meter.take(payload.len()).is_err() {
@@ -265,7 +263,8 @@ impl State {
 
     /// Why this instance may not send so much to this subject, with a permission
     /// that `ask` asks for, if it may not. Nobody hears of it by this.
-    fn refusal<'a>(
+    #[inline]
+    pub(super) fn refusal<'a>(
         &self,
         subject: Subject<'a>,
         size: usize,
@@ -297,7 +296,7 @@ impl State {
 
     /// Answering a message needs no permission of its own, now or later, on the
     /// connection that it came by: another server's word counts for nothing.
-    fn is_awaited(&self, client: u32, subject: &str) -> bool {
+    pub(super) fn is_awaited(&self, client: u32, subject: &str) -> bool {
         (self.is_reply_in_hand(client, subject) || self.awaited.contains(client, subject))
             && self.settings().policy.may_answer(subject)
     }

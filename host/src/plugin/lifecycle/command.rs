@@ -8,6 +8,7 @@ use wasmtime_wasi::p2::bindings::Command;
 use super::instance::new_store;
 use crate::plugin::dispatch::mailbox::Mailbox;
 use crate::plugin::error::GuestError;
+use crate::plugin::imports;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::scheduling::progress::Progress;
 use crate::plugin::state::{Inheritance, Shared, State};
@@ -36,9 +37,14 @@ pub(in crate::plugin) async fn run(
         command.wasi_cli_run().call_run(&mut store).await
     });
     let outcome = time::timeout(limit, run).await;
+    let caught_up = imports::catch_up(&store);
     store.data_mut().leave();
     let Ok(outcome) = outcome else {
         return Err(GuestError::Timeout { during: "run", limit });
+    };
+    let outcome = match (outcome, caught_up) {
+        (Ok(_), Err(error)) => Err(error.into()),
+        (outcome, _) => outcome,
     };
     match outcome {
         Ok(Ok(())) => Ok(0),

@@ -8,7 +8,6 @@ use wasmtime::component::TypedFunc;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::plugin::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
-use crate::plugin::dispatch::group::look;
 use crate::plugin::dispatch::mailbox::{Delivery, Mailbox, Wait};
 use crate::plugin::error::GuestError;
 use crate::plugin::imports;
@@ -80,6 +79,7 @@ impl Instance {
             let started =
                 guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
             started.map_err(|reason| GuestError::Start(text::reason(&reason)))?;
+            catch_up("start", &store)?;
             Ok(Exports::Own { guest, batch })
         };
         let during = "start";
@@ -94,7 +94,11 @@ impl Instance {
                 let stop_timeout = limits.stop_callback_timeout;
                 Ok(Self { store, exports, progress, callback_timeout, stop_timeout })
             }
-            Err(error) => Err((error, store.data_mut().leave())),
+            Err(error) => {
+                // What it has published goes out; it has failed in any case.
+                let _ = catch_up("start", &store);
+                Err((error, store.data_mut().leave()))
+            }
         }
     }
 
@@ -128,6 +132,7 @@ impl Instance {
             self.store.set_epoch_deadline(1);
             let call = batch.call_async(&mut self.store, ());
             finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
+            catch_up("on-deliveries", &self.store)?;
             self.store.data_mut().finish();
         }
         Ok(())
@@ -170,6 +175,7 @@ impl Instance {
                 drop(incoming);
                 let call = handler.call_on_message(&mut *store, &message);
                 let outcome = finish("on-message", progress, limit, call).await?;
+                catch_up("on-message", store)?;
                 if let Err(reason) = outcome {
                     store.data_mut().handler_failed(&reason);
                 }
@@ -179,15 +185,18 @@ impl Instance {
                 let answer = answer.as_ref().map(Option::as_ref);
                 let call = handler.call_on_reply(&mut *store, id, answer, last);
                 finish("on-reply", progress, limit, call).await?;
+                catch_up("on-reply", store)?;
             }
             Delivery::Event { client, event } => {
                 let event = imports::event_for_guest(&event);
                 let call = handler.call_on_event(&mut *store, client, &event);
                 finish("on-event", progress, limit, call).await?;
+                catch_up("on-event", store)?;
             }
             Delivery::Timer(id) => {
                 let call = handler.call_on_timer(&mut *store, id);
                 finish("on-timer", progress, limit, call).await?;
+                catch_up("on-timer", store)?;
             }
         }
         store.data_mut().finish();
@@ -199,13 +208,15 @@ impl Instance {
         let Exports::Own { guest, .. } = &self.exports else { return Ok(()) };
         self.progress.advance();
         let call = guest.simple_nats_client_lifecycle().call_stop(&mut self.store);
-        finish("stop", &self.progress, self.stop_timeout, call).await
+        finish("stop", &self.progress, self.stop_timeout, call).await?;
+        catch_up("stop", &self.store)
     }
 
     /// Ends an instance that has failed: whoever waits for an answer to the
     /// message in hand is told.
     pub(in crate::plugin) fn fail(mut self, error: &GuestError) -> Inheritance {
-        look(&self.store);
+        // It has failed in any case.
+        let _ = imports::catch_up(&self.store);
         let state = self.store.data_mut();
         state.answer_error(&error.summary());
         state.answer_error_to_all(&error.summary());
@@ -243,6 +254,11 @@ async fn finish<T>(
     }
 }
 
+/// What the guest published in a call that has ended is sent.
+fn catch_up(during: &'static str, store: &Store<State>) -> Result<(), GuestError> {
+    imports::catch_up(store).map_err(|error| GuestError::Trap { during, source: error.into() })
+}
+
 /// Lets everybody else on this thread have a turn.
 ///
 /// Each of the two pauses makes Tokio look at its sockets and timers, unlike a plain
@@ -268,7 +284,7 @@ pub(in crate::plugin) fn new_store(
     store.set_hostcall_fuel(limits.max_call_bytes());
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |store| {
-        look(&store);
+        imports::catch_up(&store)?;
         let stand = progress.tick();
         match cpu_time {
             Some(limit) if stand.cpu_time >= limit => {

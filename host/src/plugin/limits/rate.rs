@@ -28,6 +28,11 @@ impl Meter {
         Self { count: Rate::new(count_per_second, now), bytes: Rate::new(bytes_per_second, now) }
     }
 
+    /// Whether there is any limit.
+    pub(in crate::plugin) fn is_limited(&self) -> bool {
+        self.count.per_second != u64::MAX || self.bytes.per_second != u64::MAX
+    }
+
     /// Takes one thing of this size. It may go beyond the rate of bytes if nothing
     /// else has yet; what comes next waits longer for that.
     ///

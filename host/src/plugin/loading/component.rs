@@ -152,7 +152,7 @@ impl Interfaces {
 }
 
 fn is_provided(import: &str) -> bool {
-    const OURS: [&str; 8] = [
+    const OURS: [&str; 9] = [
         "types",
         "client",
         "publisher",
@@ -161,6 +161,7 @@ fn is_provided(import: &str) -> bool {
         "timers",
         "inbox",
         "packed-inbox",
+        "packed-outbox",
     ];
     const WASI: [&str; 7] = ["io", "clocks", "random", "cli", "filesystem", "sockets", "config"];
     if adapters::PROVIDED.contains(&import) {

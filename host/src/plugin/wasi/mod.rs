@@ -6,6 +6,7 @@
 pub(super) mod clocks;
 mod filesystem;
 pub(super) mod http;
+mod poll;
 mod random;
 mod sockets;
 pub(super) mod stdio;
@@ -56,6 +57,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     // These take the place of their like.
     linker.allow_shadowing(true);
     clocks::add_to_linker(linker)?;
+    poll::add_to_linker(linker)?;
     let same: fn(&mut State) -> &mut State = |state| state;
     preopens::add_to_linker::<_, HasSelf<State>>(linker, same)?;
     types::add_to_linker::<_, HasSelf<State>>(linker, same)?;
