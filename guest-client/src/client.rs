@@ -9,6 +9,7 @@ use crate::bindings::simple_nats::client::{client, publisher, requester, subscri
 use crate::callbacks::{self, Subscription};
 use crate::dispatch;
 use crate::options::millis;
+use crate::outbox;
 use crate::{
     Answer, ClientBuilder, ConnectionStatus, Error, Event, Message, Outcome, PendingCounts,
     PublishOptions, RequestId, RequestOptions, ServerInfo, Sid, Statistics,
@@ -84,6 +85,27 @@ impl NatsClient {
     /// reached the server, [`flush`](Self::flush) proves.
     pub fn publish(&self, subject: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
         let payload = payload.as_ref();
+        if outbox::publish(self.id, subject, payload) {
+            return Ok(());
+        }
+        self.call_publish(subject, payload)
+    }
+
+    /// Publishes an answer to a message that lies in this memory.
+    pub(crate) fn answer(
+        &self,
+        of: *const Vec<u8>,
+        reply_to: &str,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        let payload = payload.as_ref();
+        if outbox::answer(of, self.id, reply_to, payload) {
+            return Ok(());
+        }
+        self.call_publish(reply_to, payload)
+    }
+
+    fn call_publish(&self, subject: &str, payload: &[u8]) -> Result<(), Error> {
         if publisher::try_publish(self.id, subject, payload) {
             return Ok(());
         }
@@ -112,11 +134,13 @@ impl NatsClient {
 
     /// Waits until the server has everything published before.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        outbox::settle();
         Ok(client::flush(self.id, millis(timeout))?)
     }
 
     /// The time that the server takes to answer a ping.
     pub fn rtt(&self, timeout: Duration) -> Result<Duration, Error> {
+        outbox::settle();
         Ok(Duration::from_nanos(client::rtt(self.id, millis(timeout))?))
     }
 }
@@ -146,6 +170,7 @@ impl NatsClient {
         queue_group: Option<&str>,
         mut callback: impl FnMut(Message) -> O + 'static,
     ) -> Result<Sid, Error> {
+        outbox::settle();
         let sid = subscriber::subscribe(self.id, subject, queue_group)?;
         let callback = Rc::new(RefCell::new(move |message| callback(message).into_result()));
         let subscription = Subscription { client: self.id, callback };
@@ -156,6 +181,7 @@ impl NatsClient {
     /// Ends a subscription: at once, so that no callback for it begins any more,
     /// or after so many messages, counted from its beginning.
     pub fn unsubscribe(&self, sid: Sid, max_messages: Option<u64>) -> Result<(), Error> {
+        outbox::settle();
         subscriber::unsubscribe(sid.0, max_messages)?;
         if matches!(max_messages, None | Some(0)) {
             drop(callbacks::with(|callbacks| callbacks.subscriptions.remove(&sid.0)));
@@ -165,6 +191,7 @@ impl NatsClient {
 
     /// Ends a subscription at the server; what has come already is still handled.
     pub fn drain_subscription(&self, sid: Sid) -> Result<(), Error> {
+        outbox::settle();
         Ok(subscriber::drain_subscription(sid.0)?)
     }
 
@@ -205,6 +232,7 @@ impl NatsClient {
         options: impl Into<RequestOptions>,
         callback: impl FnOnce(Result<Message, Error>) + 'static,
     ) -> Result<RequestId, Error> {
+        outbox::settle();
         let id = requester::request(self.id, subject, payload.as_ref(), &options.into().one())?;
         let mut callback = Some(callback);
         let on_reply = Rc::new(RefCell::new(move |reply: callbacks::Reply, _last: bool| {
@@ -226,6 +254,7 @@ impl NatsClient {
         options: impl Into<RequestOptions>,
         mut callback: impl FnMut(Answer) + 'static,
     ) -> Result<RequestId, Error> {
+        outbox::settle();
         let id = requester::request(self.id, subject, payload.as_ref(), &options.into().many())?;
         let on_reply = Rc::new(RefCell::new(move |reply, last| match reply {
             Ok(Some(message)) => {
@@ -262,6 +291,7 @@ impl NatsClient {
         options: impl Into<RequestOptions>,
     ) -> Result<Message, Error> {
         let options = options.into().one();
+        outbox::settle();
         let answers = requester::request_and_wait(self.id, subject, payload.as_ref(), &options)?;
         answers.into_iter().next().map(Message::from).ok_or(Error::Timeout)
     }
@@ -274,6 +304,7 @@ impl NatsClient {
         options: impl Into<RequestOptions>,
     ) -> Result<Vec<Message>, Error> {
         let options = options.into().many();
+        outbox::settle();
         let answers = requester::request_and_wait(self.id, subject, payload.as_ref(), &options)?;
         Ok(answers.into_iter().map(Message::from).collect())
     }
@@ -310,12 +341,15 @@ impl NatsClient {
     /// Starts a clean end: what has come is still handled, what is published is
     /// sent. [`Event::Drained`] tells the end of it.
     pub fn drain(&self) -> Result<(), Error> {
+        outbox::settle();
         Ok(client::drain(self.id)?)
     }
 
     /// Ends the connection now. What has come and was not handled is dropped.
     pub fn close(&self) {
+        outbox::settle();
         client::close(self.id);
+        outbox::forget(self.id);
         drop(callbacks::with(|callbacks| callbacks.remove_subscriptions(self.id)));
     }
 }

@@ -2,6 +2,7 @@
 //! or by the program's own loop, or handed over one by one.
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::bindings::simple_nats::client::packed_inbox::{self, PackedDelivery};
 use crate::callbacks::{self, Reply};
 use crate::options::millis;
-use crate::{Error, Event, Message};
+use crate::{Error, Event, Message, outbox};
 
 /// Runs callbacks until the host stops: for a `main` that has set everything up.
 ///
@@ -83,9 +84,12 @@ fn take_some(most: usize) -> Option<usize> {
 fn handle(delivery: PackedDelivery) -> usize {
     match delivery {
         PackedDelivery::Message(packed) => {
-            if let Err(reason) = on_message(Message::new(packed)) {
+            let message = Message::new(packed);
+            outbox::take_in_hand(message.memory());
+            if let Err(reason) = on_message(message) {
                 packed_inbox::fail(&reason);
             }
+            outbox::take_in_hand(ptr::null());
         }
         PackedDelivery::Reply(reply) => {
             let answer = reply.answer.map(|packed| packed.map(Message::new));
@@ -105,6 +109,7 @@ fn handle(delivery: PackedDelivery) -> usize {
 
 fn handle_together(memory: Vec<u8>) -> usize {
     let memory = Arc::new(memory);
+    outbox::take_in_hand(Arc::as_ptr(&memory));
     let (mut count, mut at, mut keeps) = (0, 0, false);
     while let Some(message) = Message::next_of(&memory, &mut at) {
         count += 1;
@@ -117,6 +122,7 @@ fn handle_together(memory: Vec<u8>) -> usize {
         }
         keeps = keeps || Arc::strong_count(&memory) > 1;
     }
+    outbox::take_in_hand(ptr::null());
     count as usize
 }
 
@@ -169,7 +175,10 @@ pub(crate) fn on_event(client: u32, event: Event) {
         Event::SubscriptionEnded(sid, _) => {
             drop(callbacks::with(|callbacks| callbacks.subscriptions.remove(&sid.0)));
         }
-        Event::Closed(_) => drop(callbacks::with(|callbacks| callbacks.remove_client(client))),
+        Event::Closed(_) => {
+            outbox::forget(client);
+            drop(callbacks::with(|callbacks| callbacks.remove_client(client)));
+        }
         _ => {}
     }
     if let Some(callback) = callback {

@@ -91,6 +91,7 @@ mod ids;
 mod info;
 mod message;
 mod options;
+mod outbox;
 mod timers;
 
 pub use answer::{Answer, Outcome};

@@ -97,7 +97,7 @@ impl Message {
 
     /// Publishes to the message's reply-to.
     pub fn respond(&self, payload: impl AsRef<[u8]>) -> Result<(), Error> {
-        self.client().publish(self.expected_reply_to()?, payload)
+        self.client().answer(self.memory(), self.expected_reply_to()?, payload)
     }
 
     /// Publishes to the message's reply-to, with headers.
@@ -116,6 +116,11 @@ impl Message {
     #[cfg(feature = "serde_json")]
     pub fn respond_json<T: serde::Serialize + ?Sized>(&self, value: &T) -> Result<(), Error> {
         self.respond(serde_json::to_vec(value)?)
+    }
+
+    /// What it lies in, to be compared.
+    pub(crate) fn memory(&self) -> *const Vec<u8> {
+        Arc::as_ptr(&self.memory)
     }
 
     pub(crate) fn new(packed: PackedMessage) -> Self {

@@ -143,11 +143,12 @@ async fn a_plugin_that_floods_without_a_server_takes_no_memory_without_end() -> 
     listener.flush().await?;
     let begin = host.resident_bytes()?;
     for _ in 0..3 {
+        let lines = host.log().count();
+        let cid = connection_id(&server, "flooder").await?;
         // More than it can send before the cut; it ends where it is refused.
         listener.publish("flood.go", u64::MAX.to_string().as_bytes()).await?;
         flood.text().await?;
-        let lines = host.log().count();
-        let cid = connection_id(&server, "flooder").await?;
+        // At once: all that it sends until then has to be read.
         proxy.set(Mode::Refuse);
         proxy.reset();
         let lost = |line: &str| line.contains("\"disconnected").then_some(());

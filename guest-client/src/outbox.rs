@@ -1,0 +1,268 @@
+//! Messages on their way out: written to the instance's own memory, where the host
+//! finds them. That spares a call for each.
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use crate::bindings::simple_nats::client::packed_outbox::{self, Terms};
+
+/// What the outbox has room for. Small enough to stay in the processor's nearest
+/// cache, and so large that calls to empty it do not count.
+const CAPACITY: usize = 16 * 1024;
+
+/// A larger message is not worth a copy more.
+const MAX_MESSAGE: usize = CAPACITY / 4;
+
+/// The turn, and how many bytes were written in it.
+const HEAD_BYTES: usize = 8;
+
+/// The client and two lengths.
+const MESSAGE_HEAD_BYTES: usize = 12;
+
+/// Servers take subjects of about four times that length.
+const MAX_SUBJECT: usize = 1_000;
+
+thread_local! {
+    static OUTBOX: RefCell<Outbox> = const { RefCell::new(Outbox::new()) };
+}
+
+struct Outbox {
+    /// Where the host looks: must not move once the host knows it.
+    memory: Vec<u8>,
+    turn: u32,
+    written: usize,
+    /// How much may be written in this turn.
+    room: usize,
+    /// For each connection, what may be written.
+    terms: Vec<(u32, Option<Terms>)>,
+    /// A subject that may be written, and for which connection.
+    last: (u32, String),
+    /// The memory of the messages in hand.
+    in_hand: *const Vec<u8>,
+}
+
+/// Writes a message that `publisher.publish` would take; false: that is to be asked.
+#[inline]
+pub(crate) fn publish(client: u32, subject: &str, payload: &[u8]) -> bool {
+    OUTBOX.with_borrow_mut(|outbox| {
+        outbox.allows(client, subject, payload.len()) && outbox.write(client, subject, payload)
+    })
+}
+
+/// The same for an answer to a message that lies in this memory.
+#[inline]
+pub(crate) fn answer(of: *const Vec<u8>, client: u32, reply_to: &str, payload: &[u8]) -> bool {
+    OUTBOX.with_borrow_mut(|outbox| {
+        (outbox.is_answer(of, client, reply_to, payload.len())
+            || outbox.allows(client, reply_to, payload.len()))
+            && outbox.write(client, reply_to, payload)
+    })
+}
+
+/// The messages in hand lie in this memory from now on.
+pub(crate) fn take_in_hand(memory: *const Vec<u8>) {
+    OUTBOX.with_borrow_mut(|outbox| outbox.in_hand = memory);
+}
+
+/// Has the host send what was written, ahead of what is asked of it next.
+pub(crate) fn settle() {
+    OUTBOX.with_borrow_mut(|outbox| {
+        if outbox.written > 0 {
+            outbox.settle();
+        }
+    });
+}
+
+/// A connection has ended.
+pub(crate) fn forget(client: u32) {
+    OUTBOX.with_borrow_mut(|outbox| {
+        outbox.terms.retain(|(known, _)| *known != client);
+        outbox.last = (0, String::new());
+    });
+}
+
+impl Outbox {
+    const fn new() -> Self {
+        Self {
+            memory: Vec::new(),
+            turn: 0,
+            written: 0,
+            room: 0,
+            terms: Vec::new(),
+            last: (0, String::new()),
+            in_hand: std::ptr::null(),
+        }
+    }
+
+    #[inline]
+    fn allows(&mut self, client: u32, subject: &str, size: usize) -> bool {
+        let Some(terms) = self.terms_of(client) else { return false };
+        if size > terms.max_payload as usize {
+            return false;
+        }
+        if self.last.0 == client && self.last.1 == subject {
+            return true;
+        }
+        self.learn(client, subject)
+    }
+
+    fn learn(&mut self, client: u32, subject: &str) -> bool {
+        let Some(terms) = self.terms_of(client) else { return false };
+        let is_allowed = is_plain(subject)
+            && (terms.everything || terms.subjects.iter().any(|pattern| matches(pattern, subject)));
+        if is_allowed {
+            self.last.0 = client;
+            self.last.1.clear();
+            self.last.1.push_str(subject);
+        }
+        is_allowed
+    }
+
+    fn is_answer(&mut self, of: *const Vec<u8>, client: u32, reply_to: &str, size: usize) -> bool {
+        of == self.in_hand
+            && !reply_to.starts_with('$')
+            && is_plain(reply_to)
+            && self.terms_of(client).is_some_and(|terms| size <= terms.max_payload as usize)
+    }
+
+    #[inline]
+    fn terms_of(&mut self, client: u32) -> Option<&Terms> {
+        let at = match self.terms.iter().position(|(known, _)| *known == client) {
+            Some(at) => at,
+            None => {
+                self.terms.push((client, packed_outbox::terms_of(client)));
+                self.terms.len() - 1
+            }
+        };
+        self.terms.get(at)?.1.as_ref()
+    }
+
+    /// Answers whether there is room.
+    #[inline]
+    fn write(&mut self, client: u32, subject: &str, payload: &[u8]) -> bool {
+        let size = MESSAGE_HEAD_BYTES + subject.len() + payload.len();
+        if size > MAX_MESSAGE {
+            return false;
+        }
+        if size > self.room - self.written {
+            self.settle();
+            if size > self.room {
+                return false;
+            }
+        }
+        let begin = HEAD_BYTES + self.written;
+        let Some(place) = self.memory.get_mut(begin..begin + size) else { return false };
+        let (head, body) = place.split_at_mut(MESSAGE_HEAD_BYTES);
+        let numbers = [client, subject.len() as u32, payload.len() as u32];
+        for (place, number) in head.chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        let (subject_place, payload_place) = body.split_at_mut(subject.len());
+        subject_place.copy_from_slice(subject.as_bytes());
+        payload_place.copy_from_slice(payload);
+        self.written += size;
+        self.tell();
+        true
+    }
+
+    /// Tells the host how much there is. It may look at any time, so the message has
+    /// to be there before the number is.
+    #[inline]
+    fn tell(&mut self) {
+        let head = u64::from(self.turn) | (self.written as u64) << 32;
+        compiler_fence(Ordering::Release);
+        if let Some(place) = self.memory.first_chunk_mut() {
+            *place = head.to_le_bytes();
+        }
+        black_box(&mut self.memory);
+    }
+
+    #[cold]
+    fn settle(&mut self) {
+        if self.memory.is_empty() {
+            self.memory = vec![0; HEAD_BYTES + CAPACITY];
+            packed_outbox::expose(&self.memory);
+        }
+        self.room = packed_outbox::settle() as usize;
+        self.turn = self.turn.wrapping_add(1);
+        self.written = 0;
+        self.tell();
+    }
+}
+
+/// Whether this is certainly a subject; what is not certain is for the host to say.
+fn is_plain(subject: &str) -> bool {
+    let mut before = b'.';
+    for byte in subject.bytes() {
+        let is_odd = byte <= b' ' || matches!(byte, b'*' | b'>' | 0x7f);
+        if is_odd || (byte == b'.' && before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.' && subject.len() <= MAX_SUBJECT
+}
+
+/// Whether a pattern of a policy allows a subject.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let mut tokens = subject.split('.');
+    for (at, wanted) in pattern.split('.').enumerate() {
+        let Some(token) = tokens.next() else { return false };
+        let is_reserved = at == 0 && (token.starts_with(['$', '_']) || token == "requests");
+        match wanted {
+            "*" | ">" if is_reserved => return false,
+            ">" => return true,
+            "*" => {}
+            _ if wanted == token => {}
+            _ => return false,
+        }
+    }
+    tokens.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_certainly_a_subject_is_plain() {
+        for subject in ["a", "a.b", "$JS.API", "größe.1"] {
+            assert!(is_plain(subject), "{subject}");
+        }
+        let long = "a".repeat(MAX_SUBJECT + 1);
+        for subject in ["", ".", ".a", "a.", "a..b", "a b", "a*", "a.>", "a\r\n", "a\u{7f}", &long]
+        {
+            assert!(!is_plain(subject), "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_allow_what_they_match() {
+        for (pattern, subject) in [
+            ("a", "b"),
+            ("a", "a.b"),
+            ("a.b", "a"),
+            ("a.*", "a"),
+            ("a.*", "a.b.c"),
+            ("a.>", "a"),
+            ("*", "$SYS"),
+            (">", "_INBOX.a"),
+            ("*.a", "requests.a"),
+        ] {
+            assert!(!matches(pattern, subject), "{pattern} {subject}");
+        }
+        for (pattern, subject) in [
+            ("a", "a"),
+            ("a.*", "a.b"),
+            ("a.>", "a.b.c"),
+            (">", "a.b"),
+            ("*.b", "a.b"),
+            ("$JS.>", "$JS.API"),
+            ("_INBOX.>", "_INBOX.a"),
+            (">", "requestsx"),
+        ] {
+            assert!(matches(pattern, subject), "{pattern} {subject}");
+        }
+    }
+}
