@@ -67,18 +67,31 @@ pub(crate) fn take(most: usize) -> Result<Option<usize>, Error> {
     Ok(take_some(most))
 }
 
-/// Handles all deliveries that are there.
+/// Handles deliveries until there are none, or others come after messages: the host
+/// calls again for those, which costs less than asking each time whether there are any.
 pub(crate) fn take_all() {
-    while take_some(usize::MAX).is_some() {}
+    let mut took_messages = false;
+    loop {
+        match take_messages(usize::MAX) {
+            Some(_) => took_messages = true,
+            None if took_messages || take_one().is_none() => return,
+            None => {}
+        }
+    }
 }
 
 fn take_some(most: usize) -> Option<usize> {
+    take_messages(most).or_else(take_one)
+}
+
+fn take_messages(most: usize) -> Option<usize> {
     reset_position();
     let messages = packed_inbox::take_messages(u32::try_from(most).unwrap_or(u32::MAX));
-    match messages.is_empty() {
-        true => packed_inbox::take().map(handle),
-        false => Some(handle_together(messages)),
-    }
+    (!messages.is_empty()).then(|| handle_together(messages))
+}
+
+fn take_one() -> Option<usize> {
+    packed_inbox::take().map(handle)
 }
 
 fn handle(delivery: PackedDelivery) -> usize {
