@@ -110,9 +110,14 @@ pub enum LoadError {
     /// The engine does not work on this machine.
     #[error("set up the WebAssembly engine: {0:#}")]
     Engine(wasmtime::Error),
-    /// The cache for compiled components can't be used.
-    #[error("open the cache for compiled components: {0:#}")]
-    Cache(wasmtime::Error),
+    /// The directory for compiled components can't be used.
+    #[error("keep compiled components in {}: {source}", path.display())]
+    Cache {
+        /// That directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// No thread could be had.
     #[error("start a thread: {0}")]
     Thread(#[from] std::io::Error),

@@ -1,11 +1,12 @@
 //! Components that are refused before they run: of other worlds, too large, too
 //! deep, or too long to compile.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use test_support::{HostProcess, LogLine, NatsServer, TempDir, eventually, guest};
+use anyhow::{Context, Result, bail};
+use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
 
 use crate::arena::{Attack, turn};
 use crate::program::{assert_has, command};
@@ -163,20 +164,33 @@ async fn cache_of_junk_is_not_believed() -> Result<()> {
     let _turn = turn().await;
     let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
     let host = start_with_cache(&server, folder.path()).await?;
-    // It is written by and by.
-    let is_code = |file: &PathBuf| file.metadata().is_ok_and(|data| data.len() > 10_000);
-    let code = eventually("a compiled component", async || {
-        Ok(files_in(folder.path())?.into_iter().find(is_code))
-    })
-    .await?;
     host.stop().await?;
-    for junk in [vec![], vec![0xa5; 100_000], std::fs::read(&code)?.split_off(1_000)] {
-        std::fs::write(&code, junk)?;
+    let [code] = &files_in(folder.path())?[..] else { bail!("more or less than one file") };
+    let whole = std::fs::read(code)?;
+    let (half, rest) = whole.split_at(whole.len() / 2);
+    for junk in [&b""[..], &[0xa5; 100_000], half, rest] {
+        std::fs::write(code, junk)?;
         let host = start_with_cache(&server, folder.path()).await?;
         let client = server.client().await?;
         assert_eq!(crate::second::ask(&client, "echo", "x").await?.payload, "x");
         host.stop().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn cache_that_others_can_write_is_not_used() -> Result<()> {
+    let _turn = turn().await;
+    let (server, folder) = (NatsServer::start().await?, TempDir::new()?);
+    let open = folder.path().join("simple-nats/compiled");
+    std::fs::create_dir_all(&open)?;
+    std::fs::set_permissions(&open, Permissions::from_mode(0o777))?;
+    let host = start_with_cache(&server, folder.path()).await?;
+    let told = |line: &LogLine| line.message() == Some("compiled components are not kept");
+    let line = host.wait_for_log("the reason", told).await?;
+    assert!(line.text.contains("can be written by other users"), "{}", line.text);
+    host.stop().await?;
+    assert_eq!(files_in(folder.path())?, Vec::<PathBuf>::new());
     Ok(())
 }
 

@@ -15,6 +15,10 @@ impl Content {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What is made of a component; none if nobody uses it. The lock is held while it

@@ -5,11 +5,12 @@ use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
-use wasmtime::Engine;
 use wasmtime::component::{Component, types::ComponentItem};
 
 use super::asynchrony::is_asynchronous;
-use super::engine::{CompileCache, Concurrency, DEFAULT_STACK_BYTES, engine};
+use super::catalogue::Content;
+use super::compile_cache::{CompileCache, CompiledComponents};
+use super::engine::{Concurrency, DEFAULT_STACK_BYTES, engine};
 use crate::plugin::adapters::{self, Foreign};
 use crate::plugin::error::LoadError;
 use crate::plugin::limits::Limits;
@@ -244,22 +245,13 @@ pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
     let name = path.display().to_string();
     let bytes = read(source, &name, Limits::default().max_component_bytes)?;
     let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
-    let engine = engine(&CompileCache::Default, concurrency, DEFAULT_STACK_BYTES)?;
-    let component = compile(&engine, &name, &bytes)?;
+    let engine = engine(concurrency, DEFAULT_STACK_BYTES)?;
+    let (kept, content) = (CompiledComponents::open(&CompileCache::Default)?, Content::of(&bytes));
+    let component = match kept.find(&engine, content) {
+        Some(component) => component,
+        None => kept.compile(&engine, &name, &bytes, content)?,
+    };
     Ok((Interfaces::of(&component), bytes.len() as u64))
-}
-
-/// Compiles a component, or takes it from the cache.
-///
-/// # Errors
-/// If the bytes are no component, or it can't be compiled.
-pub(in crate::plugin) fn compile(
-    engine: &Engine,
-    name: &str,
-    bytes: &[u8],
-) -> Result<Component, LoadError> {
-    Component::from_binary(engine, bytes)
-        .map_err(|source| LoadError::Compile { name: name.to_owned(), source })
 }
 
 #[cfg(test)]

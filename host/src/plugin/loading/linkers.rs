@@ -8,7 +8,8 @@ use wasmtime::component::Linker;
 
 use super::asynchrony::is_asynchronous;
 use super::catalogue::Catalogue;
-use super::engine::{CompileCache, Concurrency, engine};
+use super::compile_cache::{CompileCache, CompiledComponents};
+use super::engine::{Concurrency, engine};
 use super::loaded::Loaded;
 use crate::plugin::error::LoadError;
 use crate::plugin::scheduling::ticker::{Activity, Ticker};
@@ -18,7 +19,7 @@ use crate::plugin::{adapters, imports};
 pub(in crate::plugin) struct Linkers {
     plain: Linked,
     asynchronous: OnceCell<Linked>,
-    cache: CompileCache,
+    pub(super) compiled: CompiledComponents,
     stack_bytes: usize,
     pub(super) loaded: Catalogue<Loaded>,
 }
@@ -30,15 +31,16 @@ struct Linked {
 
 impl Linkers {
     /// # Errors
-    /// If an engine does not work on this machine.
+    /// If an engine does not work on this machine, or a cache directory that was named
+    /// can't be used.
     pub(in crate::plugin) fn new(
         cache: &CompileCache,
         stack_bytes: usize,
     ) -> Result<Self, LoadError> {
         Ok(Self {
-            plain: Linked::new(cache, Concurrency::Off, stack_bytes)?,
+            plain: Linked::new(Concurrency::Off, stack_bytes)?,
             asynchronous: OnceCell::new(),
-            cache: cache.clone(),
+            compiled: CompiledComponents::open(cache)?,
             stack_bytes,
             loaded: Catalogue::new(),
         })
@@ -58,7 +60,7 @@ impl Linkers {
         component: &[u8],
     ) -> Result<(&Linker<State>, &Arc<Activity>), LoadError> {
         let linked = if is_asynchronous(component) {
-            let make = async || Linked::new(&self.cache, Concurrency::On, self.stack_bytes);
+            let make = async || Linked::new(Concurrency::On, self.stack_bytes);
             self.asynchronous.get_or_try_init(make).await?
         } else {
             &self.plain
@@ -68,12 +70,8 @@ impl Linkers {
 }
 
 impl Linked {
-    fn new(
-        cache: &CompileCache,
-        concurrency: Concurrency,
-        stack_bytes: usize,
-    ) -> Result<Self, LoadError> {
-        let engine = engine(cache, concurrency, stack_bytes)?;
+    fn new(concurrency: Concurrency, stack_bytes: usize) -> Result<Self, LoadError> {
+        let engine = engine(concurrency, stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
         adapters::add_to_linker(&mut linker, concurrency).map_err(LoadError::Engine)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::bindings::GuestPre;
@@ -99,10 +100,26 @@ async fn make(
     content: Content,
 ) -> Result<Loaded, LoadError> {
     let (linker, activity) = linkers.of(&bytes).await?;
-    let (engine, compiled, size_bytes) = (linker.engine().clone(), name.to_owned(), bytes.len());
-    let compiling = blocking(name, move || component::compile(&engine, &compiled, &bytes));
-    let component = announced(name, size_bytes, compiling).await?;
+    let component = found_or_compiled(linkers, linker.engine(), name, bytes, content).await?;
     link((linker, activity), &component, name.to_owned(), (linkers.stack_bytes(), content))
+}
+
+/// Takes a component from the cache, or compiles it.
+async fn found_or_compiled(
+    linkers: &Linkers,
+    engine: &Engine,
+    name: &str,
+    bytes: Bytes,
+    content: Content,
+) -> Result<Component, LoadError> {
+    let (kept, for_engine) = (linkers.compiled.clone(), engine.clone());
+    if let Some(component) = blocking(name, move || Ok(kept.find(&for_engine, content))).await? {
+        return Ok(component);
+    }
+    let (kept, for_engine) = (linkers.compiled.clone(), engine.clone());
+    let (source, size_bytes) = (name.to_owned(), bytes.len());
+    let compiling = blocking(name, move || kept.compile(&for_engine, &source, &bytes, content));
+    announced(name, size_bytes, compiling).await
 }
 
 fn check_subscriptions(kind: Kind, settings: &PluginSettings) -> Result<(), StartError> {
@@ -127,8 +144,7 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// Compiling a large component is told of if it takes longer than this. What comes from the cache is
-/// faster.
+/// Compiling a large component is told of if it takes longer than this.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Smaller components are soon compiled, and not worth a word on a busy machine.

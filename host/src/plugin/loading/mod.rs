@@ -4,6 +4,7 @@ mod asynchrony;
 pub(in crate::plugin) mod bindings;
 pub(in crate::plugin) mod bindings_foreign;
 mod catalogue;
+pub(in crate::plugin) mod compile_cache;
 pub(in crate::plugin) mod component;
 pub(in crate::plugin) mod engine;
 pub(in crate::plugin) mod linkers;
