@@ -105,11 +105,13 @@ bool nats_unsubscribe(nats_sid sid, uint64_t max_messages, nats_error *error) {
   return true;
 }
 
+/* `try_publish` is the cheaper one; where it says no, `publish` waits or tells why. */
 static bool publish(nats_client client, plugin_string_t subject, const void *payload,
                     size_t length, nats_error *error) {
   plugin_list_u8_t bytes = {(uint8_t *)payload, length};
   simple_nats_client_types_error_t why;
-  return simple_nats_client_publisher_publish(client, &subject, &bytes, &why) ||
+  return simple_nats_client_publisher_try_publish(client, &subject, &bytes) ||
+         simple_nats_client_publisher_publish(client, &subject, &bytes, &why) ||
          refused(error, &why);
 }
 

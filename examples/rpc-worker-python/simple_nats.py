@@ -1,21 +1,24 @@
 """NATS for a plugin in Python: connect, subscribe with a callback, publish,
 request. Everything is synchronous; the host waits, and calls back.
 
-    Lifecycle, Handler = simple_nats.plugin(start)
+    Lifecycle, Handler, BatchHandler = simple_nats.plugin(start)
 
-makes the two exports of a plugin. `start` connects and subscribes.
+makes the exports of a plugin. `start` connects and subscribes.
 """
 
 import gc
 import json
+import linecache
+import os
 import re
 import sys
 import traceback
+from typing import NamedTuple
 
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.imports import client as clients
-from wit_world.imports import publisher, requester, subscriber, timers, types
+from wit_world.imports import packed_inbox, publisher, requester, subscriber, timers, types
 
 # What to call, by the number that the host names. An instance is entered once
 # at a time, so this needs no care.
@@ -39,53 +42,86 @@ class NatsError(Exception):
         super().__init__(self.kind if detail is None else f"{self.kind}: {detail}")
 
 
-class Message:
-    """A message as it was published."""
+class Header(NamedTuple):
+    """A header field: a pair, whose value is bytes."""
 
-    __slots__ = ("_raw",)
+    name: str
+    value: bytes
 
-    def __init__(self, raw):
-        self._raw = raw
+
+class _Message:
+    """What messages have in common, in whichever form they came."""
 
     @property
-    def sid(self):
-        return self._raw.sid
+    def text(self):
+        return self.payload.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.payload)
+
+    def respond(self, payload):
+        """Answers whoever asked."""
+        reply_to = self.reply_to
+        if reply_to is None:
+            raise ValueError("the message has no reply-to")
+        _publish(self.client, reply_to, payload)
+
+
+class Message(_Message, packed_inbox.PackedMessage):
+    """A message as it was published. It came in one piece, out of which its parts
+    are taken when they are asked for."""
 
     @property
     def subject(self):
-        return self._raw.subject
+        return self.data[: self.subject_length].decode()
 
     @property
     def reply_to(self):
-        return self._raw.reply_to
+        """Where an answer is expected; None if none is."""
+        if self.reply_to_length == 0:
+            return None
+        begin = self.reply_to_offset
+        return self.data[begin : begin + self.reply_to_length].decode()
 
     @property
     def headers(self):
         """Pairs of name and value, in their order."""
-        return [(header.name, header.value) for header in self._raw.headers]
+        fields = (line.partition(b":") for line in self._header_lines()[1:])
+        return [
+            Header(name.decode(errors="replace"), value.strip())
+            for name, colon, value in fields
+            if name and colon
+        ]
 
     @property
     def status(self):
-        return self._raw.status
+        """What the server, or a service, sent in place of an answer: `code` and
+        `description`; None in every other message."""
+        text = self._header_lines()[0].removeprefix(b"NATS/1.0").strip()
+        if not text[:3].isdigit():
+            return None
+        return types.Status(int(text[:3]), text[3:].strip().decode(errors="replace"))
 
     @property
     def payload(self):
         """The payload as it is: bytes."""
-        return self._raw.payload
+        return self.data[self.payload_offset :]
 
-    @property
-    def text(self):
-        return self._raw.payload.decode()
+    def _header_lines(self):
+        begin = self.headers_offset
+        return self.data[begin : begin + self.headers_length].split(b"\n")
 
-    @property
-    def json(self):
-        return json.loads(self._raw.payload)
 
-    def respond(self, payload):
-        """Answers whoever asked."""
-        if self._raw.reply_to is None:
-            raise ValueError("the message has no reply-to")
-        _publish(self._raw.client, self._raw.reply_to, payload)
+class Answer(_Message, types.Message):
+    """The answer that was waited for: the same, as it comes in its parts."""
+
+
+# What the bindings make of messages: one object for each, instead of some that hold
+# each other.
+packed_inbox.PackedMessage = Message
+packed_inbox.PackedDelivery_Message = lambda message: message
+types.Message, types.Header = Answer, Header
 
 
 class Client:
@@ -118,7 +154,7 @@ class Client:
         if reply_to is None and not headers:
             _publish(self.id, subject, payload)
         else:
-            fields = [types.Header(name, _bytes(value)) for name, value in headers]
+            fields = [Header(name, _bytes(value)) for name, value in headers]
             _call(publisher.publish_with, self.id, subject, reply_to, fields, _bytes(payload))
 
     def request(self, subject, payload, callback, *, timeout_ms=None):
@@ -132,7 +168,7 @@ class Client:
         """Waits for the answer."""
         options = requester.RequestOptions(timeout_ms, [], 1, None)
         answers = _call(requester.request_and_wait, self.id, subject, _bytes(payload), options)
-        return Message(answers[0])
+        return answers[0]
 
     def cancel_request(self, id):
         requester.cancel_request(id)
@@ -185,11 +221,11 @@ def _bytes(payload):
 
 
 def _publish(client, subject, payload):
-    """The one that is called most, without what the others share."""
-    try:
-        publisher.publish(client, subject, _bytes(payload))
-    except Err as error:
-        raise NatsError(error.value) from None
+    if isinstance(payload, str):
+        payload = payload.encode()
+    # The cheaper one; where it says no, the other one waits or tells why.
+    if not publisher.try_publish(client, subject, payload):
+        _call(publisher.publish, client, subject, payload)
 
 
 def _call(imported, *parameters):
@@ -202,15 +238,56 @@ def _call(imported, *parameters):
 def _report(error):
     """What a callback raises goes to the log, with its traceback, and to the
     host as a text: raised any further it would cost the instance."""
-    # The first frame is in this file, which tells an author nothing.
-    frames = error.__traceback__.tb_next or error.__traceback__
+    # The first frames are in this file, which tells an author nothing.
+    frames = error.__traceback__
+    while frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
     traceback.print_exception(type(error), error, frames, file=sys.stderr)
     sys.stderr.flush()
     return f"{type(error).__name__}: {error}"
 
 
+def _on_delivery(delivery):
+    match delivery:
+        case Message():
+            callback = _on_message.get(delivery.sid)
+            if callback is not None:
+                callback(delivery)
+        case packed_inbox.PackedDelivery_Reply(reply):
+            callback = (_on_reply.pop if reply.last else _on_reply.get)(reply.id, None)
+            if callback is None:
+                return
+            if isinstance(reply.answer, Err):
+                callback(None, NatsError(reply.answer.value))
+            else:
+                callback(reply.answer.value, None)
+        case packed_inbox.PackedDelivery_Event((client, event)):
+            if isinstance(event, types.Event_SubscriptionEnded):
+                _on_message.pop(event.value[0], None)
+            callback = _on_event.get(client)
+            if callback is not None:
+                callback(event)
+        case packed_inbox.PackedDelivery_Timer(id):
+            repeat, callback = _on_timer.get(id, (True, None))
+            if not repeat:
+                del _on_timer[id]
+            if callback is not None:
+                callback()
+
+
+def _keep_sources():
+    """Tracebacks quote them, and they can be read only while the component is built."""
+    folder = os.path.dirname(__file__)
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None) or ""
+        if os.path.dirname(file) == folder:
+            # Without a time, it is not compared with the file.
+            linecache.cache[file] = (0, None, linecache.getlines(file), file)
+
+
 def plugin(start, stop=None):
     """Makes the exports of a plugin. `stop`, if given, runs at a clean end."""
+    _keep_sources()
 
     # What is there now stays: no collection has to look at it again.
     gc.collect()
@@ -230,46 +307,17 @@ def plugin(start, stop=None):
             except Exception as error:
                 _report(error)
 
-    class Handler(exports.Handler):
-        def on_message(self, message):
-            callback = _on_message.get(message.sid)
-            if callback is not None:
+    class BatchHandler(exports.BatchHandler):
+        def on_deliveries(self):
+            while (delivery := packed_inbox.take()) is not None:
                 try:
-                    callback(Message(message))
+                    _on_delivery(delivery)
                 except Exception as error:
-                    raise Err(_report(error)) from None
+                    reason = _report(error)
+                    if isinstance(delivery, Message):
+                        packed_inbox.fail(reason)
 
-        def on_reply(self, id, reply, last):
-            callback = _on_reply.pop(id, None) if last else _on_reply.get(id)
-            try:
-                if callback is None:
-                    return
-                if isinstance(reply, Err):
-                    callback(None, NatsError(reply.value))
-                else:
-                    answer = reply.value
-                    callback(answer and Message(answer), None)
-            except Exception as error:
-                _report(error)
+    class Handler:
+        """Has to be there, and is not called where there is a `BatchHandler`."""
 
-        def on_event(self, client, event):
-            if isinstance(event, types.Event_SubscriptionEnded):
-                _on_message.pop(event.value[0], None)
-            callback = _on_event.get(client)
-            try:
-                if callback is not None:
-                    callback(event)
-            except Exception as error:
-                _report(error)
-
-        def on_timer(self, id):
-            repeat, callback = _on_timer.get(id, (True, None))
-            if not repeat:
-                del _on_timer[id]
-            try:
-                if callback is not None:
-                    callback()
-            except Exception as error:
-                _report(error)
-
-    return Lifecycle, Handler
+    return Lifecycle, Handler, BatchHandler

@@ -6,4 +6,4 @@ def sum_of(text: str) -> int:
     words = text.split()
     if not words:
         raise ValueError("no numbers to add")
-    return sum(int(word) for word in words)
+    return sum(map(int, words))

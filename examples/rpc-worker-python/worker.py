@@ -17,4 +17,4 @@ def start():
     print("rpc-worker answers on rpc.sum")
 
 
-Lifecycle, Handler = simple_nats.plugin(start)
+Lifecycle, Handler, BatchHandler = simple_nats.plugin(start)

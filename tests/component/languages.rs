@@ -153,6 +153,7 @@ async fn a_python_exception_is_logged_with_its_traceback_in_one_screen() -> Resu
     let Some(lines) = failure_of("rpc-worker-python").await? else { return Ok(()) };
     let has = |part: &str| lines.iter().any(|line| line.contains(part));
     assert!(has("ValueError") && has("sums.py") && has("worker.py"), "{lines:#?}");
+    assert!(has("return sum("), "no source: {lines:#?}");
     assert!(lines.len() <= ONE_SCREEN, "{lines:#?}");
     Ok(())
 }

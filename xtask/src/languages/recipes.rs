@@ -49,7 +49,7 @@ pub(super) fn python(site: &Site<'_>) -> Outcome {
         .args(["-c", "import sys, componentize_py; sys.exit(componentize_py.script())"])
         .args(["--quiet", "--wit-path"])
         .arg(site.workspace.root.join("wit"))
-        .args(["--world", "plugin", "componentize", "worker", "--output"])
+        .args(["--world", "batch-plugin", "componentize", "worker", "--output"])
         .arg(&site.component)
         .current_dir(&site.scratch)
         .env("PYTHONPATH", tool);

@@ -16,4 +16,4 @@ def start():
     print("ready to greet")
 
 
-Lifecycle, Handler = simple_nats.plugin(start)
+Lifecycle, Handler, BatchHandler = simple_nats.plugin(start)
