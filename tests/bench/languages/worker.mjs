@@ -1,18 +1,25 @@
-// The worker of sums as a native client in JavaScript: nats.js.
+// Both workloads as a native client in JavaScript: nats.js.
 
 import { connect } from '@nats-io/transport-node';
+import { sum } from '../../../examples/rpc-worker-javascript/sum.js';
 
 const connection = await connect({ servers: process.argv[2] });
-const decoder = new TextDecoder();
-connection.subscribe('rpc.sum', {
-  queue: 'workers',
-  callback: (error, message) => {
-    if (error) throw error;
-    const words = decoder.decode(message.data).split(' ');
-    const answer = String(words.map(Number).reduce((total, number) => total + number, 0));
-    message.respond(answer);
-    connection.publish('rpc.sum.done', answer);
-  },
+
+subscribe('rpc.sum', { queue: 'workers' }, (message) => {
+  const answer = String(sum(message.string()));
+  message.respond(answer);
+  connection.publish('rpc.sum.done', answer);
 });
+subscribe('echo', {}, (message) => message.respond(message.data));
 await connection.flush();
 console.error('plugin ready');
+
+function subscribe(subject, options, callback) {
+  connection.subscribe(subject, {
+    ...options,
+    callback: (error, message) => {
+      if (error) throw error;
+      callback(message);
+    },
+  });
+}
