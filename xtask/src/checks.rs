@@ -82,10 +82,15 @@ pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
     rivals::run(workspace, steps)?;
-    steps.run("host", workspace.cargo("build").args(["--locked", "--bin", "simple-nats"]))?;
+    let is_release = args.first().is_some_and(|first| first == "--release");
+    let (profile, args) = args.split_at(usize::from(is_release));
+    let mut host = workspace.cargo("build");
+    steps.run("host", host.args(["--locked", "--bin", "simple-nats"]).args(profile))?;
     let mut bench = workspace.cargo("run");
     bench
-        .args(["--locked", "--bin", "bench", "--"])
+        .args(["--locked", "--bin", "bench"])
+        .args(profile)
+        .arg("--")
         .args(args)
         .env("NATS_SERVER_BIN", server)
         .env("SIMPLE_NATS_GUESTS", workspace.guests());

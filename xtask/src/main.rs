@@ -40,8 +40,10 @@ usage: cargo xtask COMMAND
   doc           the documentation, private items included, warnings are errors
   ci            everything that must pass: fmt --check, lint, doc, the reference,
                 deny, test
-  bench [ARGS]  the benchmarks; ARGS go to them: `scale`, `start`, or none for
-                messages; `--help` tells of more
+  bench [--release] [ARGS]
+                the benchmarks, of programs as they are distributed if so told,
+                which take long to build; ARGS go to them: `scale`, `start`, or
+                none for messages; `--help` tells of more
   soak [faults | misbehaviour] [SECONDS]
                 random faults of network and servers, then plugins of which most
                 misbehave, each for so long (600 unless told otherwise), and what
