@@ -13,7 +13,9 @@ use harness::{Admin, Scene};
 use program::{assert_has, output, run_to_end, told};
 use second::{ask, settle};
 use serde_json::{Value, json};
-use test_support::{Finished, NatsServer, eventually, guest, http};
+use test_support::{Finished, LogLine, NatsServer, eventually, guest, http, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const ADMIN: [&str; 3] = ["-A", "--admin", "127.0.0.1:0"];
 
@@ -179,6 +181,26 @@ async fn a_command_has_none() -> Result<()> {
 async fn a_host_without_the_port_is_told_apart() -> Result<()> {
     let failed = run_to_end(&["ps", "--admin", "127.0.0.1:1"]).await?;
     assert_has(&told(&failed, 1)?, &["127.0.0.1:1", "refused", "--admin"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn clients_that_keep_silent_are_cut_and_the_others_answered() -> Result<()> {
+    let scene = Scene::with(&["echo"], &ADMIN).await?;
+    let admin = Admin::of(&scene.host).await?;
+    // More than are served at a time.
+    let mut silent = Vec::new();
+    for number in 0..80 {
+        let mut stream = TcpStream::connect(admin.address).await?;
+        stream.write_all(&b"GET /plugins HTTP/1.1\r\n"[..number % 20]).await?;
+        silent.push(stream);
+    }
+    let is_busy = |line: &LogLine| line.message() == Some("admin port busy; others wait");
+    scene.host.wait_for_log("the port to be beset", is_busy).await?;
+    assert_eq!(ask(&scene.client, "echo", "a").await?.payload, "a");
+    assert_eq!(admin.get("/readyz").await?.status, 200);
+    let first = &mut silent[0];
+    within("the first to be cut", first.read_to_end(&mut Vec::new())).await??;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! library does.
 
 mod access;
+mod connections;
 mod metrics;
 mod routes;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use self::connections::Bounds;
 use crate::plugin::Host;
 
 pub use access::Token;
@@ -73,11 +75,11 @@ impl AdminPort {
         self.listener.local_addr()
     }
 
-    /// Answers for a host, until it is dropped.
-    ///
-    /// # Errors
-    /// If the operating system takes the port away.
-    pub async fn serve(self, host: Arc<Host>) -> std::io::Result<()> {
-        axum::serve(self.listener, routes::routes(host, self.token)).await
+    /// Answers for a host, until it is dropped. Clients that are slow, or many, cost
+    /// the host little: 64 are served at a time, and one that sends no request within
+    /// 10 seconds, or does not take its answer, is cut.
+    pub async fn serve(self, host: Arc<Host>) {
+        let router = routes::routes(host, self.token);
+        connections::serve(self.listener, router, Bounds::DEFAULT).await;
     }
 }

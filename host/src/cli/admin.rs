@@ -45,12 +45,7 @@ impl AdminArguments {
             _ => Failure::Failed(error.into()),
         })?;
         tracing::info!(address = %port.address()?, "admin port");
-        let host = Arc::clone(host);
-        tokio::spawn(async move {
-            if let Err(error) = port.serve(host).await {
-                tracing::error!(%error, "admin port lost");
-            }
-        });
+        tokio::spawn(port.serve(Arc::clone(host)));
         Ok(())
     }
 }
