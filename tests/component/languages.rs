@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{Scene, listen, next_text};
-use test_support::{HostProcess, LogLine, guest};
+use program::assert_has;
+use test_support::{Finished, HostProcess, LogLine, NatsServer, guest};
 
 const SUBSCRIBE: [&str; 4] = ["--allow-subscribe", "rpc.sum", "--allow-queue-group", "workers"];
 const PUBLISH: [&str; 2] = ["--allow-publish", "rpc.sum.done"];
@@ -124,36 +125,63 @@ async fn a_long_first_compilation_is_announced_and_the_next_start_has_none() -> 
     Ok(())
 }
 
-/// Makes a worker fail; answers what it then wrote to the log, line by line.
+/// Makes a worker fail in a callback; answers what it then wrote to the log, line by
+/// line.
 async fn failure_of(name: &str) -> Result<Option<Vec<String>>> {
     if !is_there(name).await? {
         return Ok(None);
     }
     let scene = Scene::with(&[name], &[&SUBSCRIBE[..], &PUBLISH].concat()).await?;
     ask(&scene, "1 two 3").await?;
-    let finished = scene.host.stop().await?;
-    let printed = finished.log.iter().filter(|line| line.json["stream"] == "stderr");
-    Ok(Some(printed.filter_map(|line| line.message().map(str::to_owned)).collect()))
+    Ok(Some(printed(&scene.host.stop().await?)))
+}
+
+/// The same for one that fails in its `start`, since it may not subscribe.
+async fn failure_at_start_of(name: &str) -> Result<Option<Vec<String>>> {
+    if !is_there(name).await? {
+        return Ok(None);
+    }
+    let server = NatsServer::start().await?;
+    let (component, url) = (guest(name)?.display().to_string(), server.url());
+    let failed = program::start(&["run", &component, "--server", &url])?.wait().await?;
+    let reason = program::told(&failed, 1)?;
+    assert_has(&reason, &[name, "start failed", "--allow-subscribe 'rpc.sum'"]);
+    assert!(failed.log.len() <= ONE_SCREEN, "{:#?}", failed.log);
+    Ok(Some(printed(&failed)))
+}
+
+fn printed(finished: &Finished) -> Vec<String> {
+    let lines = finished.log.iter().filter(|line| line.json["stream"] == "stderr");
+    lines.filter_map(|line| line.message().map(str::to_owned)).collect()
 }
 
 /// More than that scrolls the beginning out of a terminal.
 const ONE_SCREEN: usize = 24;
 
+/// Asserts that an error is told with all of this, in one screen.
+#[track_caller]
+fn assert_shown(lines: &[String], parts: &[&str]) {
+    assert_has(&lines.join("\n"), parts);
+    assert!(lines.len() <= ONE_SCREEN, "{lines:#?}");
+}
+
 #[tokio::test]
 async fn a_javascript_error_is_logged_with_its_stack_in_one_screen() -> Result<()> {
-    let Some(lines) = failure_of("rpc-worker-javascript").await? else { return Ok(()) };
-    let has = |part: &str| lines.iter().any(|line| line.contains(part));
-    assert!(has("\"two\" is no integer") && has("sum.js") && has("worker.js"), "{lines:#?}");
-    assert!(lines.len() <= ONE_SCREEN, "{lines:#?}");
+    let name = "rpc-worker-javascript";
+    let Some(lines) = failure_of(name).await? else { return Ok(()) };
+    assert_shown(&lines, &["\"two\" is no integer", "sum.js", "worker.js"]);
+    let Some(lines) = failure_at_start_of(name).await? else { return Ok(()) };
+    assert_shown(&lines, &["permission-denied", "rpc.sum", "simple-nats.js", "worker.js"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_python_exception_is_logged_with_its_traceback_in_one_screen() -> Result<()> {
-    let Some(lines) = failure_of("rpc-worker-python").await? else { return Ok(()) };
-    let has = |part: &str| lines.iter().any(|line| line.contains(part));
-    assert!(has("ValueError") && has("sums.py") && has("worker.py"), "{lines:#?}");
-    assert!(has("return sum("), "no source: {lines:#?}");
-    assert!(lines.len() <= ONE_SCREEN, "{lines:#?}");
+    let name = "rpc-worker-python";
+    let Some(lines) = failure_of(name).await? else { return Ok(()) };
+    // The line of the source is there too.
+    assert_shown(&lines, &["ValueError", "sums.py", "worker.py", "return sum("]);
+    let Some(lines) = failure_at_start_of(name).await? else { return Ok(()) };
+    assert_shown(&lines, &["permission-denied", "rpc.sum", "simple_nats.py", "worker.py"]);
     Ok(())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::config::{Manifest, PlannedPlugin};
-use crate::plugin::{self, ComponentSource, Host, HostOptions, Interfaces, Kind};
+use crate::plugin::{Host, HostOptions, Interfaces, Kind};
 use crate::policy::Policy;
 
 /// Check a manifest and its components without connecting.
@@ -63,10 +63,7 @@ async fn examine(host: &Host, plugin: &PlannedPlugin) -> Result<Report, String> 
     if program.kind() == Kind::Command {
         return Err("it is a command, not a plugin; run it with `simple-nats run`".to_owned());
     }
-    let ComponentSource::File(path) = &plugin.settings.component else {
-        return Err("its component is no file".to_owned());
-    };
-    let (interfaces, _) = plugin::inspect(path).map_err(|error| error.to_string())?;
+    let interfaces = program.interfaces();
     Ok(Report { uses: uses(&interfaces), warnings: warnings(&interfaces, &plugin.settings.policy) })
 }
 

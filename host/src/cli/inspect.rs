@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exit::Failure;
-use crate::plugin::{self, Interfaces, Kind};
+use crate::plugin::{self, Inspection, Kind};
 
 /// Show what a component is and what it needs, without running it.
 #[derive(Debug, Args)]
@@ -30,64 +30,52 @@ pub(super) struct Inspect {
 impl Inspect {
     #[expect(clippy::print_stdout, reason = "its output is what the command is for")]
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let (interfaces, size_bytes) = plugin::inspect(&self.component)?;
-        let report = Report::new(&interfaces, size_bytes);
+        let report = Report(plugin::inspect(&self.component)?);
         if self.json {
             println!("{}", report.json());
         } else {
             print!("{}", report.text());
         }
-        Ok(if report.problem.is_none() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+        Ok(if report.0.problem.is_none() { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
 }
 
-struct Report<'a> {
-    world: &'static str,
-    size_bytes: u64,
-    interfaces: &'a Interfaces,
-    problem: Option<String>,
-}
+struct Report(Inspection);
 
-impl<'a> Report<'a> {
-    fn new(interfaces: &'a Interfaces, size_bytes: u64) -> Self {
-        let unknown = interfaces.unknown_imports();
-        let (world, problem) = match interfaces.kind() {
-            Ok(Kind::Plugin { batch: false }) => ("plugin", None),
-            Ok(Kind::Plugin { batch: true }) => ("batch-plugin", None),
-            Ok(Kind::Foreign(foreign)) => (foreign.export(), None),
-            Ok(Kind::Command) => ("command", None),
-            Err(missing) => ("none that this host runs", Some(missing)),
-        };
-        let problem = problem.or_else(|| {
-            (!unknown.is_empty())
-                .then(|| format!("nothing in this host provides {}", unknown.join(", ")))
-        });
-        Self { world, size_bytes, interfaces, problem }
+impl Report {
+    fn world(&self) -> &'static str {
+        match self.0.interfaces.kind() {
+            Ok(Kind::Plugin { batch: false }) => "plugin",
+            Ok(Kind::Plugin { batch: true }) => "batch-plugin",
+            Ok(Kind::Foreign(foreign)) => foreign.export(),
+            Ok(Kind::Command) => "command",
+            Err(_) => "none that this host runs",
+        }
     }
 
     fn json(&self) -> serde_json::Value {
+        let Inspection { interfaces, size_bytes, problem, .. } = &self.0;
         serde_json::json!({
-            "world": self.world,
-            "size_bytes": self.size_bytes,
-            "imports": self.interfaces.imports,
-            "exports": self.interfaces.exports,
+            "world": self.world(),
+            "size_bytes": size_bytes,
+            "imports": interfaces.imports,
+            "exports": interfaces.exports,
             "restricted": self.restricted(),
-            "runs_here": self.problem.is_none(),
-            "problem": self.problem,
+            "runs_here": problem.is_none(),
+            "problem": problem.as_ref().map(ToString::to_string),
         })
     }
 
     /// What of its imports it does not get, or not without a flag.
     fn restricted(&self) -> BTreeMap<&str, &'static str> {
-        self.interfaces.restricted_imports().into_iter().collect()
+        self.0.interfaces.restricted_imports().into_iter().collect()
     }
 
     fn text(&self) -> String {
         let restricted = self.restricted();
-        let mut text = format!("world    {}\nsize     {} bytes\n", self.world, self.size_bytes);
-        for (title, names) in
-            [("exports", &self.interfaces.exports), ("imports", &self.interfaces.imports)]
-        {
+        let Inspection { interfaces, size_bytes, problem, .. } = &self.0;
+        let mut text = format!("world    {}\nsize     {size_bytes} bytes\n", self.world());
+        for (title, names) in [("exports", &interfaces.exports), ("imports", &interfaces.imports)] {
             for (index, name) in names.iter().enumerate() {
                 let title = if index == 0 { title } else { "" };
                 text.push_str(&format!("{title:<8} {name}"));
@@ -97,7 +85,7 @@ impl<'a> Report<'a> {
                 text.push('\n');
             }
         }
-        text.push_str(&match &self.problem {
+        text.push_str(&match problem {
             None => "verdict  runs on this host\n".to_owned(),
             Some(problem) => format!("verdict  does not run here: {problem}\n"),
         });

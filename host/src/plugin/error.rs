@@ -23,10 +23,14 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// Not WebAssembly at all.
-    #[error("{name} is not a WebAssembly component: it does not begin like one")]
+    #[error(
+        "{name} is not a WebAssembly component: {what}; build one for the target wasm32-wasip2"
+    )]
     NotWasm {
         /// File or plugin.
         name: String,
+        /// What it is instead, as far as its first bytes tell.
+        what: &'static str,
     },
     /// A core module, of which there are more around than components.
     #[error(
@@ -48,7 +52,10 @@ pub enum LoadError {
         limit_bytes: u64,
     },
     /// It does not compile.
-    #[error("compile {name}: {source:#}")]
+    #[error(
+        "compile {name}: {source:#}; is it cut off or damaged, or made by tools that are newer \
+         than this host?"
+    )]
     Compile {
         /// File or plugin.
         name: String,
@@ -79,8 +86,8 @@ pub enum LoadError {
     /// Made for another version of the contract.
     #[error(
         "{name} is made for version {version} of the contract simple-nats:client, and this host \
-         is for {VERSION}; take a host of that version, or build it with the library and the WIT \
-         files of this one"
+         knows only {VERSION}; {}",
+        remedy(version)
     )]
     OtherVersion {
         /// File or plugin.
@@ -91,7 +98,10 @@ pub enum LoadError {
     /// It needs what this host does not have.
     #[error(
         "{name} imports {}, which this host does not provide; it provides \
-         simple-nats:client@0.1.0 and WASI 0.2", imports.join(", ")
+         simple-nats:client@{VERSION}, WASI 0.2 and 0.3, wasi:messaging, wasi:logging and \
+         wasmcloud:messaging; build it without the others, or compose it with components that \
+         export them",
+        text::list(imports)
     )]
     UnknownImport {
         /// File or plugin.
@@ -100,7 +110,10 @@ pub enum LoadError {
         imports: Vec<String>,
     },
     /// The interfaces have the right names and other functions or types.
-    #[error("{name} does not fit this host's interfaces: {source:#}")]
+    #[error(
+        "{name} does not fit this host's interfaces: {source:#}; build it anew with the library \
+         or the WIT files of this host"
+    )]
     Mismatch {
         /// File or plugin.
         name: String,
@@ -121,6 +134,23 @@ pub enum LoadError {
     /// No thread could be had.
     #[error("start a thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What makes a component of another version run.
+fn remedy(version: &str) -> &'static str {
+    if is_newer(version) {
+        "update this host, or build the component with an older library or older WIT files"
+    } else {
+        "build the component anew with a newer library or newer WIT files"
+    }
+}
+
+/// Whether a version of the contract comes after this host's.
+fn is_newer(version: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(version) > numbers(VERSION)
 }
 
 /// A plugin could not be started.
@@ -267,6 +297,16 @@ fn one_screen(backtrace: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for newer in ["0.2.0", "0.10.0", "1.0.0", "0.1.1-draft"] {
+            assert!(is_newer(newer), "{newer}");
+        }
+        for older in ["0.0.9", "0.1.0", "draft"] {
+            assert!(!is_newer(older), "{older}");
+        }
+    }
 
     #[test]
     fn long_backtraces_are_cut_and_say_so() {

@@ -14,7 +14,7 @@ use super::error::{GuestError, LoadError, StartError};
 use super::lifecycle::command;
 use super::lifecycle::handle::Plugin;
 use super::loading::compile_cache::CompileCache;
-use super::loading::component::Kind;
+use super::loading::component::{Interfaces, Kind};
 use super::loading::engine::DEFAULT_STACK_BYTES;
 use super::loading::linkers::Linkers;
 use super::loading::loaded::{self, Loaded};
@@ -194,6 +194,11 @@ impl Program {
     /// Whether it is a plugin or a command.
     pub fn kind(&self) -> Kind {
         self.loaded.kind
+    }
+
+    /// What it imports and exports.
+    pub fn interfaces(&self) -> Interfaces {
+        Interfaces::of(self.loaded.pre.component())
     }
 
     /// Starts a plugin, as [`Host::add`] does.

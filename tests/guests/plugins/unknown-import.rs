@@ -1,4 +1,5 @@
-//! A plugin that also imports `acme:store/kv@1.0.0`, which no host provides.
+//! A plugin that also imports `kv` and `lock` of `acme:store@1.0.0`, which no host
+//! provides.
 
 // Elsewhere, linkers refuse the names of the exports.
 #![cfg(target_family = "wasm")]
@@ -11,16 +12,21 @@ wit_bindgen::generate!({
             get: func(key: string) -> option<string>;
         }
 
+        interface lock {
+            take: func();
+        }
+
         world shop {
             include simple-nats:client/plugin@0.1.0;
             import kv;
+            import lock;
         }
     ",
     path: "../../wit",
     generate_all,
 });
 
-use acme::store::kv;
+use acme::store::{kv, lock};
 use exports::simple_nats::client::{handler, lifecycle};
 use simple_nats::client::types::{Error, Event, Message};
 
@@ -30,6 +36,7 @@ export!(Shop);
 
 impl lifecycle::Guest for Shop {
     fn start() -> Result<(), String> {
+        lock::take();
         kv::get("name").map(drop).ok_or_else(|| "no name".to_owned())
     }
 

@@ -6,9 +6,16 @@ use wasmparser::{
     ComponentTypeDeclaration, InstanceTypeDeclaration, Parser, Payload,
 };
 
+use super::engine::Concurrency;
+
+/// Which engine a component needs.
+pub(super) fn concurrency_of(bytes: &[u8]) -> Concurrency {
+    if is_asynchronous(bytes) { Concurrency::On } else { Concurrency::Off }
+}
+
 /// Whether it uses asynchronous functions, streams, futures, or WASI 0.3, which
 /// is made of them. Bytes that make no sense don't; compiling them says why.
-pub(in crate::plugin) fn is_asynchronous(bytes: &[u8]) -> bool {
+fn is_asynchronous(bytes: &[u8]) -> bool {
     Parser::new(0).parse_all(bytes).map_while(Result::ok).any(|payload| match payload {
         Payload::ComponentCanonicalSection(functions) => {
             functions.into_iter().flatten().any(|function| uses_tasks(&function))

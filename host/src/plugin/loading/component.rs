@@ -7,13 +7,9 @@ use std::path::Path;
 use bytes::Bytes;
 use wasmtime::component::{Component, types::ComponentItem};
 
-use super::asynchrony::is_asynchronous;
-use super::catalogue::Content;
-use super::compile_cache::{CompileCache, CompiledComponents};
-use super::engine::{Concurrency, DEFAULT_STACK_BYTES, engine};
 use crate::plugin::adapters::{self, Foreign};
 use crate::plugin::error::LoadError;
-use crate::plugin::limits::Limits;
+use crate::plugin::reporting::text;
 use crate::plugin::settings::ComponentSource;
 use crate::plugin::wasi::http::HTTP;
 
@@ -97,8 +93,31 @@ impl Interfaces {
         } else if self.exports.is_empty() {
             "it exports nothing".to_owned()
         } else {
-            format!("it exports only {}", self.exports.join(", "))
+            format!("it exports only {}", text::list(&self.exports))
         })
+    }
+
+    /// What the component is, if this host has all that it needs, as far as names
+    /// tell.
+    ///
+    /// # Errors
+    /// If it is made for another version of the contract or another world, or imports
+    /// what is not there.
+    pub(super) fn check(&self, name: &str) -> Result<Kind, LoadError> {
+        let name = name.to_owned();
+        if let Some(version) = self.other_version() {
+            let version = version.to_owned();
+            return Err(LoadError::OtherVersion { name, version });
+        }
+        let kind = match self.kind() {
+            Ok(kind) => kind,
+            Err(missing) => return Err(LoadError::WrongWorld { name, missing }),
+        };
+        let imports = self.unknown_imports();
+        if !imports.is_empty() {
+            return Err(LoadError::UnknownImport { name, imports });
+        }
+        Ok(kind)
     }
 
     /// The version of our contract that the component was made for, if it is not
@@ -226,32 +245,26 @@ fn check_size(name: &str, size_bytes: u64, limit_bytes: u64) -> Result<(), LoadE
 
 /// The first eight bytes tell a component (layer 1) from a core module (layer 0).
 fn check_kind_of_wasm(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
-    match bytes {
-        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+    const MAGIC: &[u8] = b"\0asm";
+    let what = match bytes {
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
         [0, b'a', b's', b'm', _, _, 0, 0, ..] => {
-            Err(LoadError::CoreModule { name: name.to_owned() })
+            return Err(LoadError::CoreModule { name: name.to_owned() });
         }
-        _ => Err(LoadError::NotWasm { name: name.to_owned() }),
-    }
+        [] => "it is empty",
+        // Whatever else these eight bytes are, they are of no component yet.
+        [0, b'a', b's', b'm', ..] if bytes.len() >= 8 => "it begins like none that is known",
+        _ if MAGIC.starts_with(bytes) || bytes.starts_with(MAGIC) => "it is cut off",
+        _ if is_text(bytes) => "it is in text form, of which `wasm-tools parse` makes the binary",
+        _ => "it does not begin like one",
+    };
+    Err(LoadError::NotWasm { name: name.to_owned(), what })
 }
 
-/// Reads a component's interfaces, and its size in bytes, off its file. It is
-/// compiled for that, or taken from the cache.
-///
-/// # Errors
-/// As for loading it, except that its interfaces may be any.
-pub fn inspect(path: &Path) -> Result<(Interfaces, u64), LoadError> {
-    let source = ComponentSource::File(path.to_owned());
-    let name = path.display().to_string();
-    let bytes = read(source, &name, Limits::default().max_component_bytes)?;
-    let concurrency = if is_asynchronous(&bytes) { Concurrency::On } else { Concurrency::Off };
-    let engine = engine(concurrency, DEFAULT_STACK_BYTES)?;
-    let (kept, content) = (CompiledComponents::open(&CompileCache::Default)?, Content::of(&bytes));
-    let component = match kept.find(&engine, content) {
-        Some(component) => component,
-        None => kept.compile(&engine, &name, &bytes, content)?,
-    };
-    Ok((Interfaces::of(&component), bytes.len() as u64))
+/// Whether these may be WebAssembly in text form.
+fn is_text(bytes: &[u8]) -> bool {
+    let begin = bytes.trim_ascii_start();
+    [&b"(component"[..], b"(module", b";;", b"(;"].iter().any(|one| begin.starts_with(one))
 }
 
 #[cfg(test)]
@@ -309,7 +322,18 @@ mod tests {
     fn core_modules_are_told_from_components() {
         let check = |bytes: &[u8]| check_kind_of_wasm("x", bytes);
         assert!(matches!(check(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule { .. })));
-        assert!(matches!(check(b"\x7fELF\0\0\0\0"), Err(LoadError::NotWasm { .. })));
+        for (bytes, reason) in [
+            (&b""[..], "is empty"),
+            (b"\0as", "cut off"),
+            (b"\0asm\x0d\0\x01", "cut off"),
+            (b"\0asm\x0d\0\x02\0", "like none that is known"),
+            (b"\n(component)", "wasm-tools parse"),
+            (b"\x7fELF\0\0\0\0", "does not begin like one"),
+        ] {
+            let error = check(bytes).unwrap_err();
+            assert!(matches!(error, LoadError::NotWasm { .. }), "{error:?}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
         assert!(check(b"\0asm\x0d\0\x01\0").is_ok());
     }
 }

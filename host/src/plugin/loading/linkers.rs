@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use wasmtime::component::Linker;
 
-use super::asynchrony::is_asynchronous;
+use super::asynchrony::concurrency_of;
 use super::catalogue::Catalogue;
 use super::compile_cache::{CompileCache, CompiledComponents};
 use super::engine::{Concurrency, engine};
@@ -59,11 +59,12 @@ impl Linkers {
         &self,
         component: &[u8],
     ) -> Result<(&Linker<State>, &Arc<Activity>), LoadError> {
-        let linked = if is_asynchronous(component) {
-            let make = async || Linked::new(Concurrency::On, self.stack_bytes);
-            self.asynchronous.get_or_try_init(make).await?
-        } else {
-            &self.plain
+        let linked = match concurrency_of(component) {
+            Concurrency::On => {
+                let make = async || Linked::new(Concurrency::On, self.stack_bytes);
+                self.asynchronous.get_or_try_init(make).await?
+            }
+            Concurrency::Off => &self.plain,
         };
         Ok((&linked.linker, linked.ticker.activity()))
     }
@@ -71,10 +72,23 @@ impl Linkers {
 
 impl Linked {
     fn new(concurrency: Concurrency, stack_bytes: usize) -> Result<Self, LoadError> {
-        let engine = engine(concurrency, stack_bytes)?;
-        let mut linker = Linker::new(&engine);
-        imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
-        adapters::add_to_linker(&mut linker, concurrency).map_err(LoadError::Engine)?;
-        Ok(Self { ticker: Ticker::start(&engine)?, linker })
+        let linker = linker(concurrency, stack_bytes)?;
+        Ok(Self { ticker: Ticker::start(linker.engine())?, linker })
     }
+}
+
+/// A linker with everything that this host provides to one kind of components, and
+/// an engine of its own.
+///
+/// # Errors
+/// If the engine does not work on this machine.
+pub(super) fn linker(
+    concurrency: Concurrency,
+    stack_bytes: usize,
+) -> Result<Linker<State>, LoadError> {
+    let engine = engine(concurrency, stack_bytes)?;
+    let mut linker = Linker::new(&engine);
+    imports::add_to_linker(&mut linker).map_err(LoadError::Engine)?;
+    adapters::add_to_linker(&mut linker, concurrency).map_err(LoadError::Engine)?;
+    Ok(linker)
 }

@@ -101,7 +101,12 @@ async fn make(
 ) -> Result<Loaded, LoadError> {
     let (linker, activity) = linkers.of(&bytes).await?;
     let component = found_or_compiled(linkers, linker.engine(), name, bytes, content).await?;
-    link((linker, activity), &component, name.to_owned(), (linkers.stack_bytes(), content))
+    let Fitting { kind, pre, batch, handler } = fit(linker, &component, name)?;
+    for (other, chosen) in Interfaces::of(&component).passed_over(kind) {
+        tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
+    }
+    let (activity, stack_bytes) = (Arc::clone(activity), linkers.stack_bytes());
+    Ok(Loaded { kind, pre, batch, handler, activity, stack_bytes, content })
 }
 
 /// Takes a component from the cache, or compiles it.
@@ -167,29 +172,26 @@ async fn announced<T>(name: &str, size_bytes: usize, compiling: impl Future<Outp
     done
 }
 
-fn link(
-    (linker, activity): (&Linker<State>, &Arc<Activity>),
+/// What fits into a host, and how it is called.
+pub(super) struct Fitting {
+    kind: Kind,
+    pre: InstancePre<State>,
+    batch: Option<ComponentExportIndex>,
+    handler: Option<HandlerPre>,
+}
+
+/// Links a component with what this host provides.
+///
+/// # Errors
+/// If they do not go together.
+pub(super) fn fit(
+    linker: &Linker<State>,
     component: &Component,
-    name: String,
-    (stack_bytes, content): (usize, Content),
-) -> Result<Loaded, LoadError> {
+    name: &str,
+) -> Result<Fitting, LoadError> {
     let interfaces = Interfaces::of(component);
-    if let Some(version) = interfaces.other_version() {
-        let version = version.to_owned();
-        return Err(LoadError::OtherVersion { name, version });
-    }
-    let kind = match interfaces.kind() {
-        Ok(kind) => kind,
-        Err(missing) => return Err(LoadError::WrongWorld { name, missing }),
-    };
-    let imports = interfaces.unknown_imports();
-    if !imports.is_empty() {
-        return Err(LoadError::UnknownImport { name, imports });
-    }
-    for (other, chosen) in interfaces.passed_over(kind) {
-        tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
-    }
-    let mismatch = |source| LoadError::Mismatch { name: name.clone(), source };
+    let kind = interfaces.check(name)?;
+    let mismatch = |source| LoadError::Mismatch { name: name.to_owned(), source };
     let pre = if interfaces.has_http() {
         let mut linker = linker.clone();
         http::add_to_linker(&mut linker, component).map_err(mismatch)?;
@@ -212,5 +214,5 @@ fn link(
         }
         Kind::Command => {}
     }
-    Ok(Loaded { kind, pre, batch, handler, activity: Arc::clone(activity), stack_bytes, content })
+    Ok(Fitting { kind, pre, batch, handler })
 }

@@ -7,5 +7,6 @@ mod catalogue;
 pub(in crate::plugin) mod compile_cache;
 pub(in crate::plugin) mod component;
 pub(in crate::plugin) mod engine;
+pub(in crate::plugin) mod inspection;
 pub(in crate::plugin) mod linkers;
 pub(in crate::plugin) mod loaded;

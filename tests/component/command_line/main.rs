@@ -1,11 +1,15 @@
 //! What the command line refuses, what it says then, and what `inspect` and
 //! `--help` tell.
 
+#[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../program/mod.rs"]
 mod program;
+#[path = "../second/mod.rs"]
 mod second;
 
-use std::path::{Path, PathBuf};
+mod components;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -21,93 +25,6 @@ const NOBODY: &str = "127.0.0.1:1";
 
 fn path(guest_name: &str) -> Result<String> {
     Ok(guest(guest_name)?.display().to_string())
-}
-
-/// A file for this test alone.
-fn file(name: &str, bytes: &[u8]) -> Result<PathBuf> {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, bytes)?;
-    Ok(path)
-}
-
-// Components that can't run: code 3
-
-#[tokio::test]
-async fn a_missing_file_is_named() -> Result<()> {
-    for command in ["run", "inspect"] {
-        let reason = failure(3, &[command, "no-such-file.wasm"]).await?;
-        assert_has(&reason, &["no-such-file.wasm", "No such file"]);
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_text_file_is_no_component() -> Result<()> {
-    let text = file("text.wasm", b"(component)")?;
-    let reason = failure(3, &["run", &text.to_string_lossy()]).await?;
-    assert_has(&reason, &["text.wasm", "not a WebAssembly component"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_damaged_component_is_named() -> Result<()> {
-    let whole = std::fs::read(guest("echo")?)?;
-    let half = file("half.wasm", &whole[..whole.len() / 2])?;
-    let reason = failure(3, &["run", &half.to_string_lossy()]).await?;
-    assert_has(&reason, &["compile", "half.wasm"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_core_module_is_told_how_to_become_a_component() -> Result<()> {
-    let module = file("module.wasm", b"\0asm\x01\0\0\0")?;
-    let reason = failure(3, &["run", &module.to_string_lossy()]).await?;
-    assert_has(&reason, &["module.wasm", "core WebAssembly module", "wasm32-wasip2"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_component_of_another_world_is_told_what_is_missing() -> Result<()> {
-    let reason = failure(3, &["run", &path("not-a-plugin")?]).await?;
-    assert_has(&reason, &["not-a-plugin.wasm", "exports only greet", "lifecycle@0.1.0"]);
-
-    let reason = failure(3, &["run", &path("half-world")?]).await?;
-    assert_has(&reason, &["half-world.wasm", "and not simple-nats:client/handler@0.1.0"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_component_of_another_version_of_the_contract_is_told_both() -> Result<()> {
-    let ours = std::fs::read(guest("raw-handler")?)?;
-    let mut newer = ours.clone();
-    for at in 0..ours.len().saturating_sub(6) {
-        if &ours[at..at + 6] == b"@0.1.0" {
-            newer[at..at + 6].copy_from_slice(b"@0.9.0");
-        }
-    }
-    let newer = file("newer.wasm", &newer)?;
-    let reason = failure(3, &["run", &newer.to_string_lossy()]).await?;
-    assert_has(&reason, &["newer.wasm", "version 0.9.0", "for 0.1.0", "take a host"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_unknown_import_is_named_with_what_there_is() -> Result<()> {
-    let reason = failure(3, &["run", &path("unknown-import")?]).await?;
-    assert_has(&reason, &["acme:store/kv@1.0.0", "simple-nats:client@0.1.0 and WASI 0.2"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn one_bad_component_of_several_keeps_all_from_starting() -> Result<()> {
-    let server = FakeServer::start().await?;
-    let (good, bad) = (path("echo")?, path("half-world")?);
-    failure(3, &["run", "-A", "--server", &server.url(), &good, &bad]).await?;
-    // Refused before connecting: the test's own connection is the first.
-    let own = tokio::net::TcpStream::connect(("127.0.0.1", server.port())).await?;
-    let mut first = server.accept().await?;
-    drop(own);
-    first.expect_closed().await
 }
 
 // Servers: code 2 for an address that is none, code 4 for a server that is not there
@@ -322,26 +239,6 @@ async fn inspect_tells_world_size_and_interfaces() -> Result<()> {
 
     for (name, world) in [("raw-handler", "world    plugin"), ("job", "world    command")] {
         assert_has(&output(&["inspect", &path(name)?]).await?.join("\n"), &[world]);
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn inspect_tells_why_a_component_does_not_run() -> Result<()> {
-    for (name, problem) in [
-        ("unknown-import", "acme:store/kv@1.0.0"),
-        ("half-world", "handler@0.1.0"),
-        ("not-a-plugin", "exports only greet"),
-    ] {
-        let text = program::run_to_end(&["inspect", &path(name)?]).await?;
-        assert_eq!(text.status.code(), Some(3), "{name}");
-        assert_has(&text.stdout.join("\n"), &["verdict  does not run here", problem]);
-
-        let json = program::run_to_end(&["inspect", "--json", &path(name)?]).await?;
-        assert_eq!(json.status.code(), Some(3), "{name}");
-        let report: Value = serde_json::from_str(&json.stdout.join(""))?;
-        assert_eq!(report["runs_here"], false);
-        assert_has(report["problem"].as_str().unwrap_or_default(), &[problem]);
     }
     Ok(())
 }
