@@ -13,7 +13,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use program::{assert_has, message};
 use second::ask;
-use test_support::{HostProcess, NatsServer, TempDir, guest};
+use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
 
 /// Two plugins that answer on `echo`, in two versions of one source.
 const ECHO: &str = "cp \"$ECHO\" it.wasm";
@@ -29,10 +29,15 @@ impl Project {
         let project = Self { folder: TempDir::new()?, server: NatsServer::start().await? };
         fs::create_dir(project.path().join("src"))?;
         project.write(script)?;
-        let manifest = "[plugin.it]\ncomponent = \"it.wasm\"\nclient-name = \"it\"\n\
-            [dev]\nbuild = \"sh src/build\"\n";
-        fs::write(project.path().join("plugins.toml"), manifest)?;
+        project.build_by("sh src/build")?;
         Ok(project)
+    }
+
+    /// Writes a manifest with this command.
+    fn build_by(&self, command: &str) -> Result<()> {
+        let plugin = "[plugin.it]\ncomponent = \"it.wasm\"\nclient-name = \"it\"\n";
+        let manifest = format!("{plugin}[dev]\nbuild = '{command}'\n");
+        fs::write(self.path().join("plugins.toml"), manifest).context("write the manifest")
     }
 
     fn path(&self) -> &Path {
@@ -104,6 +109,26 @@ async fn what_was_built_before_serves_while_a_build_fails() -> Result<()> {
     host.wait_for_log("the reload", |line| line.message() == Some("plugin reloaded")).await?;
     assert_eq!(ask(&client, "rpc.sum", "1 2").await?.payload, "3");
     assert_eq!(harness::connection_id(&project.server, "it").await?, connection);
+    host.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_way_to_build_is_taken_up() -> Result<()> {
+    let project = Project::new("exit 3").await?;
+    let host = project.dev_here()?;
+    failure(&host, 0).await?;
+    project.build_by(ECHO)?;
+    host.wait_until_ready("it").await?;
+
+    project.build_by(" ")?;
+    let told = |line: &LogLine| line.message() == Some("building as before");
+    let told = host.wait_for_log("the mistake", told).await?;
+    assert_has(&told.text, &["plugins.toml:5:9", "`build` is a command"]);
+    project.build_by("cp \"$SUM\" it.wasm")?;
+    host.wait_for_log("the reload", |line| line.message() == Some("plugin reloaded")).await?;
+    let client = project.server.client().await?;
+    assert_eq!(ask(&client, "rpc.sum", "1 2").await?.payload, "3");
     host.stop().await?;
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Building plugins by the command of their manifest, again after each change.
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
 use tokio::process::Command;
 
+use super::exit::Failure;
 use super::watch::Watch;
 use crate::config::BuildPlan;
 
@@ -20,38 +22,63 @@ const SHOWN_LAST_LINES: usize = 6;
 /// Longer ones are data.
 const SHOWN_LINE_CHARS: usize = 200;
 
-/// Builds what a plan says.
+/// Builds what a manifest says, as it says it.
 pub(super) struct Builder {
+    manifest: PathBuf,
     plan: BuildPlan,
     watch: Watch,
 }
 
 impl Builder {
     /// Notices every change from now on.
-    pub(super) fn new(plan: BuildPlan) -> anyhow::Result<Self> {
-        let mut watch = Watch::new([])?;
-        for source in &plan.sources {
-            if source.is_dir() {
-                watch.add_folder(source)?;
-            } else {
-                watch.add([source.clone()])?;
-            }
-        }
-        Ok(Self { plan, watch })
+    pub(super) fn new(manifest: &Path) -> Result<Self, Failure> {
+        let plan = BuildPlan::read(manifest)?;
+        let watch = watch(manifest, &plan)?;
+        Ok(Self { manifest: manifest.to_owned(), plan, watch })
     }
 
     /// Builds until it has succeeded once. After a failure it waits for a change.
     pub(super) async fn build_once(&mut self) {
         while !self.build("waiting for a change").await {
-            self.watch.changed().await;
+            self.changed().await;
         }
     }
 
     /// Builds after each change, for ever.
     pub(super) async fn build_again(&mut self) -> Infallible {
         loop {
-            self.watch.changed().await;
+            self.changed().await;
             self.build("what was built before serves on").await;
+        }
+    }
+
+    /// Waits for a reason to build again: another source, or another way to build.
+    async fn changed(&mut self) {
+        loop {
+            let files = self.watch.changed().await;
+            let is_source = |file: &PathBuf| *file != self.manifest;
+            if files.iter().any(is_source) | self.is_planned_anew(&files) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the manifest is among the files that have changed, and says something
+    /// else of building.
+    fn is_planned_anew(&mut self, files: &[PathBuf]) -> bool {
+        if !files.contains(&self.manifest) {
+            return false;
+        }
+        match Self::new(&self.manifest) {
+            Ok(new) if new.plan == self.plan => false,
+            Ok(new) => {
+                *self = new;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "building as before");
+                false
+            }
         }
     }
 
@@ -87,6 +114,19 @@ impl Builder {
             }
         }
     }
+}
+
+/// Watches what is built, and where it is said how.
+fn watch(manifest: &Path, plan: &BuildPlan) -> anyhow::Result<Watch> {
+    let mut watch = Watch::new([manifest.to_owned()])?;
+    for source in &plan.sources {
+        if source.is_dir() {
+            watch.add_folder(source)?;
+        } else {
+            watch.add([source.clone()])?;
+        }
+    }
+    Ok(watch)
 }
 
 fn ending(status: ExitStatus) -> String {

@@ -12,13 +12,13 @@ use super::exit::Failure;
 use super::server::ServerArguments;
 use super::signals::Stops;
 use super::up::Up;
-use crate::config::BuildPlan;
 
 /// Build plugins and run them, again after each change, until Ctrl-C.
 ///
-/// The table `[dev]` of the manifest says how they are built. Everything is
-/// allowed; the least that would have sufficed is printed in the end. A build that
-/// fails, or a plugin that does not start, leaves the version before serving.
+/// The table `[dev]` of the manifest says how they are built; it may change
+/// meanwhile. Everything is allowed; the least that would have sufficed is printed in
+/// the end. A build that fails, or a plugin that does not start, leaves the version
+/// before serving.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,7 +46,7 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let mut builder = Builder::new(BuildPlan::read(&self.manifest)?)?;
+        let mut builder = Builder::new(&self.manifest)?;
         let mut stops = Stops::new()?;
         tokio::select! {
             () = builder.build_once() => {}
