@@ -284,6 +284,45 @@ async fn a_trap_of_an_asynchronous_handler_is_told_to_all_in_hand() -> Result<()
 }
 
 #[tokio::test]
+async fn what_wasi_0_3_refuses_is_named() -> Result<()> {
+    let scene = scene_of("wasmcloud-streams", &[]).await?;
+    for (command, error, what) in [
+        ("tcp", "ErrorCode::AccessDenied", "opening a TCP socket"),
+        ("udp", "ErrorCode::AccessDenied", "opening a UDP socket"),
+        ("look-up localhost", "ErrorCode::AccessDenied", "looking up \"localhost\""),
+        ("open secret", "ErrorCode::NoEntry", "opening \"secret\": no directory is granted; --dir"),
+    ] {
+        assert_eq!(told_by(&scene, command).await?, error, "{command}");
+        assert_refused(&scene, what).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_are_opened_through_wasi_0_3_where_they_are_granted() -> Result<()> {
+    let folder = TempDir::new()?;
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside)?;
+    std::fs::write(folder.path().join("secret"), "secret")?;
+    std::fs::write(inside.join("open"), "open")?;
+    let grant = format!("{}::/data", inside.display());
+    let scene = scene_of("wasmcloud-streams", &["--dir", &grant]).await?;
+    assert_eq!(told_by(&scene, "open ../secret").await?, "ErrorCode::NotPermitted");
+    assert_refused(&scene, "opening \"../secret\": outside").await?;
+    assert_eq!(told_by(&scene, "open open").await?, "done");
+    Ok(())
+}
+
+/// Waits until the log tells of a refusal.
+async fn assert_refused(scene: &Scene, what: &str) -> Result<()> {
+    let is_it = |line: &LogLine| {
+        let told = line.field("what").and_then(|told| told.as_str());
+        line.message() == Some("refused") && told.is_some_and(|told| told.starts_with(what))
+    };
+    scene.host.wait_for_log(what, is_it).await.map(drop)
+}
+
+#[tokio::test]
 async fn bodies_of_streams_are_whole_however_large() -> Result<()> {
     const SIZE: usize = 900_000;
     let scene = scene_of("wasmcloud-streams", &["--allow-publish", "out"]).await?;

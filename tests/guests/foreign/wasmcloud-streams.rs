@@ -17,6 +17,10 @@ wit_bindgen::generate!({
             import wasmcloud:messaging/consumer@0.3.0;
             import wasi:clocks/monotonic-clock@0.3.0;
             import wasi:cli/stdout@0.3.0;
+            import wasi:filesystem/types@0.3.0;
+            import wasi:filesystem/preopens@0.3.0;
+            import wasi:sockets/types@0.3.0;
+            import wasi:sockets/ip-name-lookup@0.3.0;
             export wasmcloud:messaging/handler@0.3.0;
         }
 
@@ -36,6 +40,69 @@ wit_bindgen::generate!({
                 write-via-stream: func(data: stream<u8>) -> future<result<_, error-code>>;
             }
         }
+
+        package wasi:filesystem@0.3.0 {
+            interface types {
+                flags descriptor-flags {
+                    read, write, file-integrity-sync, data-integrity-sync, requested-write-sync,
+                    mutate-directory,
+                }
+                flags path-flags { symlink-follow }
+                flags open-flags { create, directory, exclusive, truncate }
+                variant error-code {
+                    access, already, bad-descriptor, busy, deadlock, quota, exist, file-too-large,
+                    illegal-byte-sequence, in-progress, interrupted, invalid, io, is-directory,
+                    loop, too-many-links, message-size, name-too-long, no-device, no-entry,
+                    no-lock, insufficient-memory, insufficient-space, not-directory, not-empty,
+                    not-recoverable, unsupported, no-tty, no-such-device, overflow,
+                    not-permitted, pipe, read-only, invalid-seek, text-file-busy, cross-device,
+                    other(option<string>),
+                }
+                resource descriptor {
+                    open-at: async func(
+                        path-flags: path-flags, path: string, open-flags: open-flags,
+                        %flags: descriptor-flags
+                    ) -> result<descriptor, error-code>;
+                }
+            }
+
+            interface preopens {
+                use types.{descriptor};
+                get-directories: func() -> list<tuple<descriptor, string>>;
+            }
+        }
+
+        package wasi:sockets@0.3.0 {
+            interface types {
+                enum ip-address-family { ipv4, ipv6 }
+                variant error-code {
+                    access-denied, not-supported, invalid-argument, out-of-memory, timeout,
+                    invalid-state, address-not-bindable, address-in-use, remote-unreachable,
+                    connection-refused, connection-broken, connection-reset, connection-aborted,
+                    datagram-too-large, other(option<string>),
+                }
+                type ipv4-address = tuple<u8, u8, u8, u8>;
+                type ipv6-address = tuple<u16, u16, u16, u16, u16, u16, u16, u16>;
+                variant ip-address { ipv4(ipv4-address), ipv6(ipv6-address) }
+                resource tcp-socket {
+                    create: static func(family: ip-address-family)
+                        -> result<tcp-socket, error-code>;
+                }
+                resource udp-socket {
+                    create: static func(family: ip-address-family)
+                        -> result<udp-socket, error-code>;
+                }
+            }
+
+            interface ip-name-lookup {
+                use types.{ip-address};
+                variant error-code {
+                    access-denied, invalid-argument, name-unresolvable, temporary-resolver-failure,
+                    permanent-resolver-failure, other(option<string>),
+                }
+                resolve-addresses: async func(name: string) -> result<list<ip-address>, error-code>;
+            }
+        }
     ",
     world: "test:streams/guest",
     path: "../../wit/foreign/wasmcloud-messaging-0.3.0-streams.wit",
@@ -45,6 +112,10 @@ wit_bindgen::generate!({
 use exports::wasmcloud::messaging::handler::Guest;
 use wasi::cli::stdout::{ErrorCode, write_via_stream};
 use wasi::clocks::monotonic_clock::wait_for;
+use wasi::filesystem::preopens::get_directories;
+use wasi::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+use wasi::sockets::ip_name_lookup::resolve_addresses;
+use wasi::sockets::types::{IpAddressFamily, TcpSocket, UdpSocket};
 use wasmcloud::messaging::consumer;
 use wasmcloud::messaging::types::{BrokerMessage, Error, HandleMessageError};
 
@@ -95,6 +166,10 @@ impl Guest for Streams {
                 Ok(()) => "printed".to_owned(),
                 Err(error) => format!("{error:?}"),
             },
+            "tcp" => tried(TcpSocket::create(IpAddressFamily::Ipv4)),
+            "udp" => tried(UdpSocket::create(IpAddressFamily::Ipv4)),
+            "look-up" => tried(resolve_addresses(first.to_owned()).await),
+            "open" => open(first).await,
             "reject" => return Err(HandleMessageError::Reject),
             "retry" => return Err(HandleMessageError::Retry),
             "hang" => {
@@ -142,6 +217,18 @@ async fn print(line: String) -> Result<(), ErrorCode> {
     writer.write_all(line.into_bytes()).await;
     drop(writer);
     written.await
+}
+
+fn tried<T, E: std::fmt::Debug>(result: Result<T, E>) -> String {
+    result.map_or_else(|error| format!("{error:?}"), |_| "done".to_owned())
+}
+
+/// Opens a file in the first directory that there is.
+async fn open(path: &str) -> String {
+    let directories = get_directories();
+    let Some((directory, _)) = directories.first() else { return "no directory".to_owned() };
+    let (path, none) = (path.to_owned(), OpenFlags::empty());
+    tried(directory.open_at(PathFlags::empty(), path, none, DescriptorFlags::READ).await)
 }
 
 async fn request(subject: &str, text: &str) -> Result<String, Error> {

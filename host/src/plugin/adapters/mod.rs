@@ -20,7 +20,7 @@ pub(super) use self::handler::{ConcurrentHandler, Handler, HandlerPre, SingleHan
 pub(super) use self::outward::{Context, text};
 use super::loading::engine::Concurrency;
 use super::state::State;
-use super::wasi::clocks;
+use super::wasi::concurrent;
 
 /// An interface of others by which a component takes messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +100,7 @@ pub(super) fn add_to_linker(
     concurrency: Concurrency,
 ) -> wasmtime::Result<()> {
     if concurrency == Concurrency::On {
-        wasmtime_wasi::p3::add_to_linker(linker)?;
-        linker.allow_shadowing(true);
-        clocks::add_to_concurrent_linker(linker)?;
-        linker.allow_shadowing(false);
+        concurrent::add_to_linker(linker)?;
         wasmcloud_streams::add_to_linker(linker)?;
     }
     logging::add_to_linker(linker)?;

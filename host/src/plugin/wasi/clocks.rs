@@ -55,9 +55,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Waiting by WASI 0.3. Takes the place of its like.
-pub(in crate::plugin) fn add_to_concurrent_linker(
-    linker: &mut Linker<State>,
-) -> wasmtime::Result<()> {
+pub(super) fn add_to_concurrent_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     p3::add_to_linker::<_, Clocks>(linker, |state| state)
 }
 

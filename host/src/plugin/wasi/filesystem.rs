@@ -51,8 +51,14 @@ impl State {
     }
 
     fn admit_path(&mut self, fd: &Fd, what: &str, path: &str, error: ErrorCode) -> FsResult<()> {
+        if self.refuses_path(fd, what, path) { Err(error.into()) } else { Ok(()) }
+    }
+
+    /// Whether there is nothing behind this descriptor; then the operator learns what
+    /// was tried.
+    pub(super) fn refuses_path(&mut self, fd: &Fd, what: &str, path: &str) -> bool {
         if !self.is_nothing(fd) {
-            return Ok(());
+            return false;
         }
         let place = match &self.settings().permission_place {
             PermissionPlace::Manifest { plugin } => format!("`directories` of [plugin.{plugin}]"),
@@ -62,7 +68,7 @@ impl State {
         self.refuse_wasi(format!(
             "{what} {path:?}: no directory is granted; {place} would grant one"
         ));
-        Err(error.into())
+        true
     }
 
     /// What is refused inside a granted directory: leaving it, and changing what may
@@ -71,10 +77,15 @@ impl State {
         let error = result.as_ref().err().and_then(FsError::downcast_ref);
         if matches!(error, Some(ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::ReadOnly))
         {
-            let path = begin(path);
-            self.refuse_wasi(format!("{what} {path:?}: outside of what is granted"));
+            self.note_outside(what, path);
         }
         result
+    }
+
+    /// The operating system, or its confines, refused a path.
+    pub(super) fn note_outside(&self, what: &str, path: &str) {
+        let path = begin(path);
+        self.refuse_wasi(format!("{what} {path:?}: outside of what is granted"));
     }
 }
 

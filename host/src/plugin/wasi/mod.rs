@@ -1,9 +1,10 @@
-//! WASI 0.2 for guests: clocks, random numbers, what they print, and what their
+//! WASI for guests: clocks, random numbers, what they print, and what their
 //! operator grants. All of its interfaces are there, since components of some
 //! languages import them whether they use them or not; what is not granted is
 //! refused when it is used, and the operator learns what was tried.
 
-pub(super) mod clocks;
+mod clocks;
+pub(super) mod concurrent;
 mod filesystem;
 pub(super) mod http;
 mod poll;
@@ -48,7 +49,7 @@ pub struct DirectoryError {
     reason: String,
 }
 
-/// Makes WASI known to the linker.
+/// Makes WASI 0.2 known to the linker.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi_config::add_to_linker(linker, |state| {

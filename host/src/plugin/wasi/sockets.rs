@@ -15,16 +15,40 @@ use wasmtime_wasi::sockets::WasiSocketsView;
 use super::begin;
 use crate::plugin::state::State;
 
+/// What a guest can't have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Socket {
+    Tcp,
+    Udp,
+}
+
+impl State {
+    pub(super) fn refuse_socket(&self, socket: Socket) {
+        let kind = match socket {
+            Socket::Tcp => "TCP",
+            Socket::Udp => "UDP",
+        };
+        self.refuse_wasi(format!(
+            "opening a {kind} socket: a guest has none; its connections are the host's"
+        ));
+    }
+
+    pub(super) fn refuse_lookup(&self, name: &str) {
+        let name = begin(name);
+        self.refuse_wasi(format!("looking up {name:?}: a guest has no sockets"));
+    }
+}
+
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.refuse_wasi("opening a TCP socket: a guest has none; its connections are the host's");
+        self.refuse_socket(Socket::Tcp);
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
 impl udp_create_socket::Host for State {
     async fn create_udp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
-        self.refuse_wasi("opening a UDP socket: a guest has none; its connections are the host's");
+        self.refuse_socket(Socket::Udp);
         Err(ErrorCode::AccessDenied.into())
     }
 }
@@ -35,8 +59,7 @@ impl ip_name_lookup::Host for State {
         _: Resource<Network>,
         name: String,
     ) -> SocketResult<Resource<ResolveAddressStream>> {
-        let name = begin(&name);
-        self.refuse_wasi(format!("looking up {name:?}: a guest has no sockets"));
+        self.refuse_lookup(&name);
         Err(ErrorCode::AccessDenied.into())
     }
 }
