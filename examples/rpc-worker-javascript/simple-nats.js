@@ -228,7 +228,8 @@ function call(imported, ...parameters) {
   try {
     return imported(...parameters);
   } catch (error) {
-    throw error?.tag ? new NatsError(error) : error;
+    const reason = error?.payload ?? error;
+    throw reason?.tag ? new NatsError(reason) : error;
   }
 }
 
