@@ -4,6 +4,7 @@ use super::DecodeError;
 use super::decode::MAX_MESSAGE_BYTES;
 use super::error::quote;
 use super::message::Parts;
+use super::word::Word;
 
 /// What the line of a message declares. `u32` holds every offset, since lines and
 /// messages are bounded far below.
@@ -83,15 +84,27 @@ const MAX_ARGUMENTS: usize = 5;
 #[inline]
 fn split(line: &[u8], from: usize) -> Option<([Span; MAX_ARGUMENTS], usize)> {
     let mut tokens = [Span::default(); MAX_ARGUMENTS];
-    let mut count = 0;
-    let mut start = from;
-    for (at, &byte) in line.iter().enumerate().skip(from) {
+    let (mut count, mut start) = (0, from);
+    let mut end = |at: usize| {
+        if at > start {
+            *tokens.get_mut(count)? = Span { start, end: at };
+            count += 1;
+        }
+        start = at + 1;
+        Some(())
+    };
+    let (words, rest) = line.get(from..).unwrap_or_default().as_chunks::<8>();
+    for (number, &bytes) in words.iter().enumerate() {
+        let word = Word::new(bytes);
+        let mut blanks = word.equal(b' ') | word.equal(b'\t');
+        while blanks != 0 {
+            end(from + 8 * number + blanks.trailing_zeros() as usize / 8)?;
+            blanks &= blanks - 1;
+        }
+    }
+    for (at, &byte) in rest.iter().enumerate() {
         if is_blank(byte) {
-            if at > start {
-                *tokens.get_mut(count)? = Span { start, end: at };
-                count += 1;
-            }
-            start = at + 1;
+            end(from + 8 * words.len() + at)?;
         }
     }
     if line.len() > start {

@@ -22,6 +22,7 @@ mod server_op;
 mod session;
 mod subject;
 mod subscriptions;
+mod word;
 
 pub use client_op::{ClientOp, first_unwritten};
 pub use connect::{Connect, ServerInfo};

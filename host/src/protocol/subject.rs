@@ -5,6 +5,7 @@
 //! only made by a check. What a plugin may use is not known here.
 
 use super::error::{SubjectError, SubjectFault, quote};
+use super::word::Word;
 
 /// The longest subject or name. Far more than servers take, which bound the line it
 /// is on; a bound on the work that a single one makes.
@@ -126,12 +127,49 @@ enum Wildcards {
     Refused,
 }
 
-/// One pass over the bytes: `length` and `wildcard` tell of the token in hand.
 #[inline]
 fn check_tokens(value: &str, wildcards: Wildcards) -> Result<(), SubjectFault> {
     if value.len() > MAX_NAME_BYTES {
         return Err(SubjectFault::Long);
     }
+    if is_plain(value.as_bytes()) { Ok(()) } else { check_each(value, wildcards) }
+}
+
+/// Whether there is nothing in it that needs a closer look: neither empty tokens nor
+/// any character that is, or could be, more than a part of one. Goes by eight bytes at
+/// a time, since each publish is checked.
+#[inline]
+fn is_plain(value: &[u8]) -> bool {
+    // None if it is not plain, else whether it ends in a dot. A dot behind a dot, or in
+    // front of everything, is the end of an empty token.
+    let dot_behind = |bytes: [u8; 8], dot_before: u64| {
+        let word = Word::new(bytes);
+        let dots = word.equal(b'.');
+        let empty = dots & ((dots << 8) | dot_before);
+        let special = [0x7f, b'*', b'>'].map(|byte| word.any_equal(byte));
+        let special = special.into_iter().fold(word.any_below(b' ' + 1), |all, one| all | one);
+        (special | empty == 0).then_some(dots >> 56)
+    };
+    let (words, rest) = value.as_chunks::<8>();
+    let first = 1 << 7;
+    let Some(_) = words.iter().try_fold(first, |dot, &word| dot_behind(word, dot)) else {
+        return false;
+    };
+    let last = match value.last_chunk::<8>() {
+        _ if rest.is_empty() => Some(0),
+        // Some of them for the second time.
+        Some(&last) => dot_behind(last, 0),
+        None => {
+            let mut last = [b'x'; 8];
+            last.iter_mut().zip(rest).for_each(|(place, &byte)| *place = byte);
+            dot_behind(last, first)
+        }
+    };
+    last.is_some() && value.last().is_some_and(|&byte| byte != b'.')
+}
+
+/// One pass over the bytes: `length` and `wildcard` tell of the token in hand.
+fn check_each(value: &str, wildcards: Wildcards) -> Result<(), SubjectFault> {
     let mut length = 0_usize;
     let mut wildcard = 0_u8;
     for (at, byte) in value.bytes().enumerate() {
@@ -184,9 +222,33 @@ fn refuse(what: &'static str, value: &str, fault: SubjectFault) -> SubjectError 
     SubjectError { what, value: quote(value.as_bytes()), fault }
 }
 
+/// What both begin with needs no look at its tokens. Most patterns of a list differ
+/// behind it in a token that is none of the wildcards.
 fn covers(pattern: &str, other: &str) -> bool {
-    let mut others = other.as_bytes().split(|&byte| byte == b'.');
-    for token in pattern.as_bytes().split(|&byte| byte == b'.') {
+    let (pattern, other) = (pattern.as_bytes(), other.as_bytes());
+    // Where the token begins in which they differ.
+    let (mut token, mut common) = (0, 0);
+    for (&one, &other) in pattern.iter().zip(other) {
+        if one != other {
+            break;
+        }
+        common += 1;
+        if one == b'.' {
+            token = common;
+        }
+    }
+    if common == pattern.len() && common == other.len() {
+        return true;
+    }
+    match (pattern.get(token..), other.get(token..)) {
+        (Some(pattern @ [b'*' | b'>', ..]), Some(other)) => covers_tokens(pattern, other),
+        _ => false,
+    }
+}
+
+fn covers_tokens(pattern: &[u8], other: &[u8]) -> bool {
+    let mut others = other.split(|&byte| byte == b'.');
+    for token in pattern.split(|&byte| byte == b'.') {
         match (token, others.next()) {
             (_, None) => return false,
             (b">", Some(_)) => return true,
@@ -201,7 +263,34 @@ fn covers(pattern: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_subject_is_one_that_a_look_at_each_byte_takes(
+            text in "[ab.*>\\x20\\x7f\\x00é]{0,20}",
+        ) {
+            let each = check_each(&text, Wildcards::Refused);
+            prop_assert_eq!(check_tokens(&text, Wildcards::Refused), each);
+            // Others may be plain, too.
+            prop_assert!(!is_plain(text.as_bytes()) || each.is_ok());
+            let is_dull = !text.contains(['*', '>']) && each.is_ok();
+            prop_assert_eq!(is_plain(text.as_bytes()), is_dull);
+        }
+
+        #[test]
+        fn what_two_patterns_begin_with_changes_nothing(
+            pattern in "[ab*>.]{1,8}",
+            other in "[ab*>.]{1,8}",
+        ) {
+            let by_tokens = covers_tokens(pattern.as_bytes(), other.as_bytes());
+            // Of equal ones that are no patterns there is nothing to say.
+            let is_pattern = SubjectPattern::new(&pattern).is_ok();
+            prop_assert!(!is_pattern || covers(&pattern, &other) == by_tokens);
+        }
+    }
 
     #[test]
     fn a_subject_has_visible_tokens_between_dots() {
