@@ -13,6 +13,7 @@ pub(crate) fn ci(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     document(workspace, steps)?;
     reference::check(workspace, steps)?;
     deny(workspace, steps)?;
+    counts(workspace, steps, &[])?;
     test(workspace, steps, &[])
 }
 
@@ -36,11 +37,16 @@ pub(crate) fn document(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.run("documentation", &mut doc)
 }
 
+/// Whether this program is there.
+fn is_installed(program: &str) -> bool {
+    let mut probe = Command::new(program);
+    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
 /// Licences, advisories and duplicates, where cargo-deny is installed.
 fn deny(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
-    let mut probe = Command::new("cargo-deny");
-    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    if probe.status().is_ok_and(|status| status.success()) {
+    if is_installed("cargo-deny") {
         steps.run("dependencies", workspace.cargo("deny").arg("check"))
     } else {
         println!("── dependencies: skipped, cargo-deny is not installed");
@@ -77,8 +83,39 @@ pub(crate) fn soak(
     steps.run("soak", &mut soak)
 }
 
+/// The instructions that the engine takes, beside those that are kept, where valgrind is
+/// installed.
+pub(crate) fn counts(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
+    if !is_installed("valgrind") {
+        println!("── instructions: skipped, valgrind is not installed");
+        return Ok(());
+    }
+    let mut counts = workspace.cargo("run");
+    counts.args(["--locked", "--quiet", "--profile", "counts", "--package", "counts", "--"]);
+    steps.run("instructions", counts.args(args))
+}
+
+/// The benchmarks of parts, each alone.
+fn parts(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
+    let server = setup::run(workspace, steps)?;
+    guests::run(workspace, steps)?;
+    let mut parts = workspace.cargo("bench");
+    parts
+        // The profile that everything else is built with, and has been.
+        .args(["--locked", "--profile", "dev", "--bench", "parts", "--"])
+        .args(args)
+        .env("NATS_SERVER_BIN", server)
+        .env("SIMPLE_NATS_GUESTS", workspace.guests());
+    steps.run("benchmarks of parts", &mut parts)
+}
+
 /// The benchmarks.
 pub(crate) fn bench(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
+    if let Some((first, rest)) = args.split_first()
+        && first == "parts"
+    {
+        return parts(workspace, steps, rest);
+    }
     let server = setup::run(workspace, steps)?;
     guests::run(workspace, steps)?;
     rivals::run(workspace, steps)?;

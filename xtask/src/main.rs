@@ -39,11 +39,17 @@ usage: cargo xtask COMMAND
   wit-reference write docs/wit-reference.md anew, from wit/
   doc           the documentation, private items included, warnings are errors
   ci            everything that must pass: fmt --check, lint, doc, the reference,
-                deny, test
+                deny, counts, test
   bench [--release] [ARGS]
                 the benchmarks, of programs as they are distributed if so told,
                 which take long to build; ARGS go to them: `scale`, `start`, or
                 none for messages; `--help` tells of more
+  bench parts [ARGS]
+                what a message goes through, each part alone
+  counts [--accept]
+                count the instructions of the engine under valgrind, where it is
+                installed, and compare them with tests/counts/counts.json, or keep
+                them there
   soak [faults | misbehaviour] [SECONDS]
                 random faults of network and servers, then plugins of which most
                 misbehave, each for so long (600 unless told otherwise), and what
@@ -91,6 +97,7 @@ fn run(args: &[String]) -> Result<()> {
         ("doc", []) => checks::document(&workspace, &mut steps)?,
         ("wit-reference", []) => reference::write(&workspace, &mut steps)?,
         ("ci", []) => checks::ci(&workspace, &mut steps)?,
+        ("counts", rest) => checks::counts(&workspace, &mut steps, rest)?,
         ("bench", rest) => checks::bench(&workspace, &mut steps, rest)?,
         ("soak", []) => checks::soak(&workspace, &mut steps, "", DEFAULT_SOAK)?,
         ("soak", [which]) if is_soak(which) => {
