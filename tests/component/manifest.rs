@@ -84,8 +84,8 @@ async fn plugins_of_a_manifest_serve_each_with_its_own_rights() -> Result<()> {
 async fn plugins_of_the_same_component_share_its_code() -> Result<()> {
     const FURTHER: u64 = 200;
     // A connection, a mailbox, a stack, and the pages of its memory that a guest has
-    // touched; code of its own would be several times that.
-    const MOST_EACH_BYTES: u64 = 128 << 10;
+    // touched; code of its own would be a multiple of that.
+    const MOST_EACH_BYTES: u64 = 64 << 10;
 
     let server = NatsServer::start().await?;
     let resident = async |count: u64| {
@@ -97,7 +97,7 @@ async fn plugins_of_the_same_component_share_its_code() -> Result<()> {
         for number in 0..count {
             host.wait_until_ready(&format!("echo-{number}")).await?;
         }
-        host.resident_bytes()
+        host.distinct_bytes()
     };
     let (alone, all) = (resident(1).await?, resident(1 + FURTHER).await?);
     let each = all.saturating_sub(alone) / FURTHER;

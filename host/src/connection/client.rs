@@ -48,7 +48,7 @@ impl Client {
     pub async fn connect(options: ConnectionOptions) -> Result<Self, ConnectError> {
         let shared = Arc::new(Shared::new(options));
         let (driver, link) = Driver::connect(Arc::clone(&shared)).await?;
-        tokio::spawn(driver.run(link));
+        tokio::spawn(driver.run(Box::new(link)));
         Ok(Self { shared, tenant: None })
     }
 

@@ -50,11 +50,15 @@ impl Driver {
     }
 
     /// Drives the connection until it is to end.
-    pub(super) async fn run(mut self, mut link: Link) {
+    pub(super) async fn run(mut self, mut link: Box<Link>) {
         let mut leaving = false;
         loop {
-            let end =
-                if leaving { self.move_on(&mut link).await } else { link.run(&self.shared).await };
+            // Looking for a server takes much more room than the link that was found, for
+            // which this task lives on.
+            let end = match leaving {
+                true => Box::pin(self.move_on(&mut link)).await,
+                false => link.run(&self.shared).await,
+            };
             match end {
                 End::Leaving => {
                     leaving = true;
@@ -71,8 +75,8 @@ impl Driver {
             let pause = self.pool.lost(link.age());
             drop(link);
             leaving = false;
-            match self.reconnect(pause).await {
-                Some(next) => link = next,
+            match Box::pin(self.reconnect(pause)).await {
+                Some(next) => link = Box::new(next),
                 None => break,
             }
         }

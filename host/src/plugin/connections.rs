@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
 
 use super::dispatch::mailbox::{Event, Mailbox};
 use super::reporting::reporter::{Lines, Verdict};
@@ -101,7 +100,7 @@ impl Connections {
             options.name = key.name.name;
             options.inbox_prefix = prefix;
             options.listener = Some(events);
-            let client = connect_apart(options).await?;
+            let client = Client::connect(options).await?;
             if is_generated {
                 self.is_name_used.store(true, Ordering::Relaxed);
             }
@@ -187,21 +186,6 @@ impl Connections {
         for connected in self.all() {
             connected.client.close(timeout).await;
         }
-    }
-}
-
-/// Connects on a task of its own. A handshake takes a deep stack, and that of a guest,
-/// on which this is called, would keep what it once needed.
-async fn connect_apart(options: ConnectionOptions) -> Result<Client, ConnectError> {
-    // Dropping it ends the task.
-    let mut connecting = JoinSet::new();
-    // It becomes the future of connecting, which is large, only over there.
-    connecting.spawn(async move { Box::pin(Client::connect(options)).await });
-    match connecting.join_next().await {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is going down, and whoever waits for this with it.
-        _ => std::future::pending().await,
     }
 }
 

@@ -232,8 +232,8 @@ impl Program {
         let (_, runtime) = self.placement.of(0).ok_or(StartError::HostGone)?;
         let reporter = Arc::new(Reporter::new(&plugin, self.observer));
         let shared = Arc::new(Shared::new(
-            self.settings,
-            connection,
+            Arc::new(self.settings),
+            Arc::new(connection),
             Arc::new(Connections::default()),
             Arc::new(Subscriptions::new(Arc::clone(&reporter))),
             reporter,

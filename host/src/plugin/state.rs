@@ -35,10 +35,10 @@ const MAX_ERROR_CHARS: usize = 512;
 
 /// What all instances of a plugin have in common.
 pub(super) struct Shared {
-    pub(super) settings: PluginSettings,
+    pub(super) settings: Arc<PluginSettings>,
     /// What connections are made with, the servers of a guest that names none
     /// among it.
-    pub(super) connection: ConnectionOptions,
+    pub(super) connection: Arc<ConnectionOptions>,
     pub(super) connections: Arc<Connections>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) reporter: Arc<Reporter>,
@@ -52,8 +52,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        settings: PluginSettings,
-        connection: ConnectionOptions,
+        settings: Arc<PluginSettings>,
+        connection: Arc<ConnectionOptions>,
         connections: Arc<Connections>,
         subscriptions: Arc<Subscriptions>,
         reporter: Arc<Reporter>,

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use crate::{
     lines::Lines,
     process::{Process, Signal},
+    usage::Usage,
 };
 
 /// A running host. Dropping it kills it.
@@ -90,11 +91,12 @@ impl HostProcess {
 
     /// How much memory it has resident, as Linux counts it.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.pid()?);
-        let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-        Ok(kibibytes.context("no VmRSS")?.parse::<u64>()? * 1024)
+        Ok(Usage::of(self.pid()?)?.resident_bytes)
+    }
+
+    /// The same, with what it has mapped in several places shared out between them.
+    pub fn distinct_bytes(&self) -> Result<u64> {
+        Ok(Usage::of(self.pid()?)?.distinct_bytes)
     }
 
     /// How many files and sockets it has open.

@@ -7,8 +7,11 @@ use anyhow::{Context, Result};
 /// Memory and descriptors of one process at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Memory that it has now.
+    /// Memory that it has now. A page that it has mapped in several places counts in
+    /// each of them.
     pub resident_bytes: u64,
+    /// The same, with what is mapped in several places shared out between them.
+    pub distinct_bytes: u64,
     /// The most that it has had since its start, or since [`forget_peak`](Self::forget_peak).
     pub peak_bytes: u64,
     /// Open files and sockets.
@@ -18,16 +21,11 @@ pub struct Usage {
 impl Usage {
     /// That of the process with this id.
     pub fn of(pid: u32) -> Result<Self> {
-        let path = format!("/proc/{pid}/status");
-        let status = fs::read_to_string(&path).context(path)?;
-        let bytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-            kib.map(|kib: u64| kib * 1024).with_context(|| format!("no {name} in {status}"))
-        };
+        let status = format!("/proc/{pid}/status");
         Ok(Self {
-            resident_bytes: bytes("VmRSS:")?,
-            peak_bytes: bytes("VmHWM:")?,
+            resident_bytes: bytes(&status, "VmRSS:")?,
+            distinct_bytes: bytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")?,
+            peak_bytes: bytes(&status, "VmHWM:")?,
             descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
         })
     }
@@ -37,4 +35,12 @@ impl Usage {
         let path = format!("/proc/{pid}/clear_refs");
         fs::write(&path, "5").context(path)
     }
+}
+
+/// What a file says under this name.
+fn bytes(path: &str, name: &str) -> Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.map(|kib: u64| kib * 1024).with_context(|| format!("no {name} in {path}: {text}"))
 }

@@ -4,6 +4,8 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::connection::{AddressError, ConnectionOptions, Credentials, ServerAddress};
 use crate::plugin::connections::{CLOSE_TIMEOUT, Connected, Key, OwnKey};
 use crate::plugin::dispatch::mailbox::Event;
@@ -20,47 +22,7 @@ impl Host for State {
         options: ConnectOptions,
     ) -> Result<u32, Error> {
         let plugin = Arc::clone(&self.plugin);
-        let settings = &plugin.settings;
-        let max_connections = settings.limits.max_connections;
-        let is_plain = server.is_none()
-            && options.client_name.is_none()
-            && options.inbox_prefix.is_none()
-            && !options.no_echo;
-        if let Some(shared) = settings.shared_connection.as_ref().filter(|_| is_plain) {
-            if plugin.connections.is_full_for(&Key::Shared(shared.clone()), max_connections) {
-                return Err(plugin.no_connection_more());
-            }
-            let connected = plugin.connections.join(shared, &settings.name).await?;
-            return Ok(self.remember(connected));
-        }
-        let mut template = match server {
-            None => plugin.connection.clone(),
-            Some(server) => plugin.connection_to(&server)?,
-        };
-        let name = match options.client_name {
-            None => settings.client_name.clone(),
-            Some(name) => {
-                check_client_name(&name).map_err(|error| Error::NameInvalid(error.to_string()))?;
-                if name == settings.client_name.name {
-                    settings.client_name.clone()
-                } else {
-                    ClientName::chosen(name)
-                }
-            }
-        };
-        let inbox_prefix = options.inbox_prefix.or_else(|| settings.inbox_prefix.clone());
-        if let Some(prefix) = &inbox_prefix {
-            check_inbox_prefix(prefix).map_err(|error| Error::NameInvalid(error.to_string()))?;
-            if inbox_prefix != settings.inbox_prefix {
-                plugin.check_inbox_prefix(prefix)?;
-            }
-        }
-        template.no_echo |= options.no_echo;
-        let key = OwnKey { options: template, name, inbox_prefix };
-        if plugin.connections.is_full_for(&Key::Own(Box::new(key.clone())), max_connections) {
-            return Err(plugin.no_connection_more());
-        }
-        let connected = plugin.connections.connect(key, &settings.name).await?;
+        let connected = connect_apart(plugin, server, options).await?;
         Ok(self.remember(connected))
     }
 
@@ -141,6 +103,54 @@ impl State {
 }
 
 impl Shared {
+    /// Finds or makes the connection that a guest asks for.
+    async fn connect(
+        &self,
+        server: Option<String>,
+        options: ConnectOptions,
+    ) -> Result<Connected, Error> {
+        let settings = &self.settings;
+        let max_connections = settings.limits.max_connections;
+        let is_plain = server.is_none()
+            && options.client_name.is_none()
+            && options.inbox_prefix.is_none()
+            && !options.no_echo;
+        if let Some(shared) = settings.shared_connection.as_ref().filter(|_| is_plain) {
+            if self.connections.is_full_for(&Key::Shared(shared.clone()), max_connections) {
+                return Err(self.no_connection_more());
+            }
+            return Ok(self.connections.join(shared, &settings.name).await?);
+        }
+        let mut template = match server {
+            None => ConnectionOptions::clone(&self.connection),
+            Some(server) => self.connection_to(&server)?,
+        };
+        let name = match options.client_name {
+            None => settings.client_name.clone(),
+            Some(name) => {
+                check_client_name(&name).map_err(|error| Error::NameInvalid(error.to_string()))?;
+                if name == settings.client_name.name {
+                    settings.client_name.clone()
+                } else {
+                    ClientName::chosen(name)
+                }
+            }
+        };
+        let inbox_prefix = options.inbox_prefix.or_else(|| settings.inbox_prefix.clone());
+        if let Some(prefix) = &inbox_prefix {
+            check_inbox_prefix(prefix).map_err(|error| Error::NameInvalid(error.to_string()))?;
+            if inbox_prefix != settings.inbox_prefix {
+                self.check_inbox_prefix(prefix)?;
+            }
+        }
+        template.no_echo |= options.no_echo;
+        let key = OwnKey { options: template, name, inbox_prefix };
+        if self.connections.is_full_for(&Key::Own(Box::new(key.clone())), max_connections) {
+            return Err(self.no_connection_more());
+        }
+        Ok(self.connections.connect(key, &settings.name).await?)
+    }
+
     fn no_connection_more(&self) -> Error {
         let limit = self.settings.limits.max_connections;
         self.exceeded("connections", limit, limit.saturating_add(1), limit)
@@ -159,7 +169,7 @@ impl Shared {
     fn connection_to(&self, text: &str) -> Result<ConnectionOptions, Error> {
         let address: ServerAddress =
             text.parse().map_err(|error: AddressError| Error::ConnectFailed(error.to_string()))?;
-        let mut options = self.connection.clone();
+        let mut options = ConnectionOptions::clone(&self.connection);
         let own = options.servers.iter().find(|own| own.is_same_server(&address));
         if let Some(own) = own
             && address.login().is_none()
@@ -173,6 +183,25 @@ impl Shared {
         options.credentials = Credentials::None;
         options.tls.identity = None;
         Ok(options)
+    }
+}
+
+/// Connects on a task of its own. That takes a deep stack, and the one of the guest, on
+/// which this is called, would keep what it once needed.
+async fn connect_apart(
+    plugin: Arc<Shared>,
+    server: Option<String>,
+    options: ConnectOptions,
+) -> Result<Connected, Error> {
+    // Dropping it ends the task.
+    let mut connecting = JoinSet::new();
+    // It becomes the future of connecting, which is large, only over there.
+    connecting.spawn(async move { Box::pin(plugin.connect(server, options)).await });
+    match connecting.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is going down, and whoever waits for this with it.
+        _ => std::future::pending().await,
     }
 }
 

@@ -46,8 +46,8 @@ struct Inner {
 
 /// What it is run with, and the version that serves.
 struct Present {
-    settings: PluginSettings,
-    connection: ConnectionOptions,
+    settings: Arc<PluginSettings>,
+    connection: Arc<ConnectionOptions>,
     loaded: Option<Arc<Loaded>>,
     version: Option<Arc<Version>>,
     last_number: u32,
@@ -71,8 +71,8 @@ impl Plugin {
             reporter,
             status: watch::Sender::new(PluginStatus::Starting),
             present: Mutex::new(Present {
-                settings,
-                connection,
+                settings: Arc::new(settings),
+                connection: Arc::new(connection),
                 loaded: None,
                 version: None,
                 last_number: 0,
@@ -197,7 +197,7 @@ impl Plugin {
     /// there is one that serves, goes on as if nothing had happened.
     pub async fn reload(&self) -> Result<(), StartError> {
         let (settings, connection) = self.0.given();
-        self.replace(settings, connection).await
+        self.replace(PluginSettings::clone(&settings), ConnectionOptions::clone(&connection)).await
     }
 
     /// Like [`reload`](Self::reload), with other settings. A name that was
@@ -221,7 +221,7 @@ impl Plugin {
             }
             let replaced = async {
                 let loaded = inner.load(&settings).await?;
-                Inner::replace(&inner, loaded, settings, connection).await
+                Inner::replace(&inner, loaded, Arc::new(settings), Arc::new(connection)).await
             };
             inner.tell_of_replacement(replaced.await)
         })
@@ -300,9 +300,9 @@ impl Inner {
         self.present.lock().version.clone()
     }
 
-    fn given(&self) -> (PluginSettings, ConnectionOptions) {
+    fn given(&self) -> (Arc<PluginSettings>, Arc<ConnectionOptions>) {
         let present = self.present.lock();
-        (present.settings.clone(), present.connection.clone())
+        (Arc::clone(&present.settings), Arc::clone(&present.connection))
     }
 
     async fn load(&self, settings: &PluginSettings) -> Result<Arc<Loaded>, StartError> {
@@ -314,8 +314,8 @@ impl Inner {
     async fn replace(
         this: &Arc<Self>,
         loaded: Arc<Loaded>,
-        settings: PluginSettings,
-        connection: ConnectionOptions,
+        settings: Arc<PluginSettings>,
+        connection: Arc<ConnectionOptions>,
     ) -> Result<usize, StartError> {
         if loaded.kind == Kind::Command {
             let plugin = this.name.clone();
@@ -330,8 +330,8 @@ impl Inner {
             present.last_number
         };
         let shared = Arc::new(Shared::new(
-            settings.clone(),
-            connection.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&connection),
             Arc::clone(&this.connections),
             Arc::clone(&this.subscriptions),
             Arc::clone(&this.reporter),

@@ -130,7 +130,8 @@ impl Instance {
             self.progress.advance();
             // Ticks that went by while it was idle are not its own.
             self.store.set_epoch_deadline(1);
-            let call = batch.call_async(&mut self.store, ());
+            // Boxed, so that the room for it is there only while there is one.
+            let call = Box::pin(batch.call_async(&mut self.store, ()));
             finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
             catch_up("on-deliveries", &self.store)?;
             self.store.data_mut().finish();

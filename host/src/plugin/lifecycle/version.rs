@@ -109,15 +109,11 @@ impl Version {
         place: Arc<Place>,
         started: oneshot::Sender<Result<(), GuestError>>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let supervised = supervisor::supervise(
-            Arc::clone(&self.loaded),
-            Arc::clone(&self.shared),
-            place,
-            started,
-        );
+        let (loaded, shared) = (Arc::clone(&self.loaded), Arc::clone(&self.shared));
         let on_given_up = Arc::clone(&self.on_given_up);
         async move {
-            if let Err(given_up) = supervised.await {
+            // Made in here: one that is handed over has room twice.
+            if let Err(given_up) = supervisor::supervise(loaded, shared, place, started).await {
                 on_given_up(given_up);
             }
         }
