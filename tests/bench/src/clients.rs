@@ -65,6 +65,7 @@ impl Client {
             Self::Command => "simple-nats command",
             Self::Rival(Rival::AsyncNatsOneThread) => "async-nats, one thread",
             Self::Rival(Rival::AsyncNatsManyThreads) => "async-nats, many threads",
+            Self::Rival(Rival::Engine) => "engine without a plugin",
             Self::Rival(Rival::Raw) => "raw socket",
             Self::NatsC { soon: false } => "nats.c",
             Self::NatsC { soon: true } => "nats.c, sending at once",

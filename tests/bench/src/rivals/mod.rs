@@ -5,6 +5,7 @@
 //! [`SUBJECTS`]. Those in other languages lie in `tests/bench/rivals`.
 
 mod async_nats;
+mod engine;
 mod raw;
 
 use std::{net::SocketAddr, thread};
@@ -43,6 +44,8 @@ pub(crate) enum Rival {
     AsyncNatsOneThread,
     /// async-nats on a runtime with a thread for each processor.
     AsyncNatsManyThreads,
+    /// The engine of the host on a runtime of one thread, without a plugin.
+    Engine,
     /// A blocking socket.
     Raw,
 }
@@ -59,6 +62,10 @@ pub(crate) fn run(rival: Rival, server: SocketAddr, name: &str, clients: usize) 
             .enable_all()
             .build()?
             .block_on(try_join_all(names.map(|name| async_nats::serve(server, name)))),
+        Rival::Engine => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(try_join_all(names.map(|name| engine::serve(server, name)))),
         Rival::Raw => thread::scope(|scope| {
             let threads: Vec<_> =
                 names.map(|name| scope.spawn(move || raw::serve(server, &name))).collect();
