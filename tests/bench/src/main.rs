@@ -48,8 +48,8 @@ struct Arguments {
     #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
 
-    /// Also draw all ratios, as SVG
-    #[arg(long, value_name = "FILE")]
+    /// Also draw them, as SVG: ratios, or how costs grow
+    #[arg(long, value_name = "FILE", global = true)]
     plot: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -84,24 +84,31 @@ async fn measure_part(arguments: &Arguments) -> Result<()> {
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 5 });
     let server = NatsServer::start().await?;
     match arguments.part {
-        Some(Part::Scale) => keep(arguments, &scale::run(&server, rounds).await?),
+        Some(Part::Scale) => {
+            let scale = scale::run(&server, rounds).await?;
+            draw(arguments, || scale.plot())?;
+            keep(arguments, &scale)
+        }
         Some(Part::Start) => keep(arguments, &start::run(&server, rounds).await?),
         _ => {
             let outcomes = bench(arguments, &server, rounds).await?;
-            if let Some(file) = &arguments.plot {
-                let drawing = plot::svg(&outcomes);
-                fs::write(file, drawing).with_context(|| format!("write {}", file.display()))?;
-            }
+            draw(arguments, || plot::bars(&outcomes))?;
             keep(arguments, &outcomes)
         }
     }
 }
 
 /// Writes results to the file that was asked for.
-fn keep<T: Serialize>(arguments: &Arguments, results: &[T]) -> Result<()> {
+fn keep(arguments: &Arguments, results: &impl Serialize) -> Result<()> {
     let Some(file) = &arguments.json else { return Ok(()) };
     let text = serde_json::to_string_pretty(results)?;
     fs::write(file, text).with_context(|| format!("write {}", file.display()))
+}
+
+/// Writes the drawing to the file that was asked for.
+fn draw(arguments: &Arguments, drawing: impl FnOnce() -> String) -> Result<()> {
+    let Some(file) = &arguments.plot else { return Ok(()) };
+    fs::write(file, drawing()).with_context(|| format!("write {}", file.display()))
 }
 
 async fn bench(arguments: &Arguments, server: &NatsServer, rounds: u32) -> Result<Vec<Outcome>> {

@@ -1,8 +1,9 @@
-//! The results as a picture: for each workload, one bar for each client, as long as
+//! Messages: for each workload, one bar for each client, as long as
 //! its processor time is beside that of the best native client.
 
 use std::fmt::Write as _;
 
+use super::{MARGIN, OTHER as NATIVE, OURS, escaped, head};
 use crate::report::Outcome;
 
 // Lengths are in pixels.
@@ -11,34 +12,27 @@ const LABELS: f64 = 190.0;
 const VALUES: f64 = 110.0;
 const BAR: f64 = 13.0;
 const HEADING: f64 = 24.0;
-const MARGIN: f64 = 16.0;
 const TOP: f64 = 44.0;
 
 /// Bars beyond this multiple are cut off.
 const MOST: f64 = 2.5;
 
-const OURS: &str = "#2563eb";
-const NATIVE: &str = "#9ca3af";
+const ENGINE: &str = "#93c5fd";
 const FLOOR: &str = "#d1d5db";
 
 /// A drawing in SVG, of the workloads in the order in which they come.
-pub(crate) fn svg(outcomes: &[Outcome]) -> String {
+pub(crate) fn bars(outcomes: &[Outcome]) -> String {
     let groups: Vec<_> = outcomes.chunk_by(|one, next| one.workload == next.workload).collect();
     let height = TOP + MARGIN + groups.len() as f64 * HEADING + outcomes.len() as f64 * (BAR + 2.0);
     let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = writeln!(
-        text,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"sans-serif\" font-size=\"11\" fill=\"#111827\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n\
-         <text x=\"{MARGIN}\" y=\"24\" font-size=\"14\">Processor time per message, as a multiple \
-         of the best native client's in the same run</text>"
-    );
+    let title =
+        "Processor time per message, as a multiple of the best native client's in the same run";
+    head(&mut text, (WIDTH, height), title);
     let mut y = TOP;
     for group in groups {
         let name = group.first().map_or("", |outcome| outcome.workload);
         let baseline = y + 15.0;
+        // Writing into a string does not fail.
         let _ = writeln!(
             text,
             "<text x=\"{MARGIN}\" y=\"{baseline}\" font-weight=\"bold\">{}</text>",
@@ -66,6 +60,7 @@ fn bar(text: &mut String, outcome: &Outcome, y: f64) {
     let color = match outcome.client {
         client if client.starts_with("simple-nats") => OURS,
         "raw socket" => FLOOR,
+        "engine without a plugin" => ENGINE,
         _ => NATIVE,
     };
     let (baseline, after) = (y + BAR - 3.0, LABELS + length + 5.0);
@@ -81,10 +76,6 @@ fn bar(text: &mut String, outcome: &Outcome, y: f64) {
 
 fn scale(ratio: f64) -> f64 {
     ratio * (WIDTH - LABELS - VALUES) / MOST
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 #[cfg(test)]
@@ -104,7 +95,7 @@ mod tests {
         };
         let rounds = [(Client::Plugin, 100), (Client::NatsGo, 200)];
         let rounds = rounds.map(|(client, cpu)| (client, vec![sample(cpu)])).to_vec();
-        let drawing = svg(&sum_up(WORKLOADS[0], rounds));
+        let drawing = bars(&sum_up(WORKLOADS[0], rounds));
         for part in [
             format!("width=\"{:.1}\"", scale(0.5)),
             format!("width=\"{:.1}\"", scale(1.0)),
