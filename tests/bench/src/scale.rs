@@ -26,6 +26,10 @@ const SUBSCRIPTIONS: [usize; 2] = [95, 995];
 /// Bytes of each message to one plugin alone.
 const PAYLOADS: [usize; 5] = [16, 128, 1_024, 16_384, 131_072];
 
+/// So long after it was made, a connection has been asked by the server for the first
+/// time whether it lives: that is no cost of messages.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// How long a host is watched that has nothing to do.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -203,7 +207,7 @@ async fn sample(server: &NatsServer, fleet: Fleet, name: &str) -> Result<Sample>
     let clock = CpuClock::of(pid)?;
     let start_cpu = clock.now()?;
     let memory_bytes = Usage::of(pid)?.distinct_bytes;
-    settle(server, name, plugins).await?;
+    tokio::time::sleep(SETTLED).await;
     let before = clock.now()?;
     tokio::time::sleep(IDLE).await;
     let idle_cpu = clock.now()? - before;
@@ -218,7 +222,7 @@ async fn sample(server: &NatsServer, fleet: Fleet, name: &str) -> Result<Sample>
         let name = format!("{name}-all");
         let host = fleet.start(server, &name).await?;
         let pid = host.process.pid()?;
-        settle(server, &name, plugins).await?;
+        tokio::time::sleep(SETTLED).await;
         let cost = cost(server, among(plugins, alone), &name, pid).await?;
         end(host, server, &name).await?;
         cost
@@ -236,19 +240,6 @@ async fn sample(server: &NatsServer, fleet: Fleet, name: &str) -> Result<Sample>
 async fn cost(server: &NatsServer, workload: Workload, name: &str, host: u32) -> Result<f64> {
     let sample = measure::run(server, workload, name, host).await?;
     Ok(sample.cpu_ns as f64 / sample.messages as f64)
-}
-
-/// Waits until the server has asked each connection for the first time whether it
-/// lives, which it does some seconds after they were made: all of that is no cost of
-/// messages.
-async fn settle(server: &NatsServer, name: &str, plugins: usize) -> Result<()> {
-    eventually(&format!("{name} to be asked"), async || {
-        let mut all = clients::connections(server, name).await?;
-        all.extend(clients::connections(server, &format!("idle-{name}")).await?);
-        let asked = all.iter().filter(|one| one.get("rtt").is_some()).count();
-        Ok((asked == plugins).then_some(()))
-    })
-    .await
 }
 
 async fn end(mut host: Sailing, server: &NatsServer, name: &str) -> Result<()> {
