@@ -94,7 +94,8 @@ impl HostProcess {
         Ok(Usage::of(self.pid()?)?.resident_bytes)
     }
 
-    /// The same, with what it has mapped in several places shared out between them.
+    /// The same without files, and with what it has mapped in several places shared out
+    /// between them.
     pub fn distinct_bytes(&self) -> Result<u64> {
         Ok(Usage::of(self.pid()?)?.distinct_bytes)
     }

@@ -10,7 +10,8 @@ pub struct Usage {
     /// Memory that it has now. A page that it has mapped in several places counts in
     /// each of them.
     pub resident_bytes: u64,
-    /// The same, with what is mapped in several places shared out between them.
+    /// The same without files such as its program, and with what is mapped in several
+    /// places shared out between them.
     pub distinct_bytes: u64,
     /// The most that it has had since its start, or since [`forget_peak`](Self::forget_peak).
     pub peak_bytes: u64,
@@ -22,9 +23,10 @@ impl Usage {
     /// That of the process with this id.
     pub fn of(pid: u32) -> Result<Self> {
         let status = format!("/proc/{pid}/status");
+        let shares = format!("/proc/{pid}/smaps_rollup");
         Ok(Self {
             resident_bytes: bytes(&status, "VmRSS:")?,
-            distinct_bytes: bytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")?,
+            distinct_bytes: bytes(&shares, "Pss_Anon:")? + bytes(&shares, "Pss_Shmem:")?,
             peak_bytes: bytes(&status, "VmHWM:")?,
             descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
         })
