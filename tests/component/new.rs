@@ -215,6 +215,16 @@ async fn a_project_in_python_passes_its_test_and_develops() -> Result<()> {
     let launcher = "python3 -c 'import sys, componentize_py; sys.exit(componentize_py.script())'";
     let programs = project.programs([("componentize-py", format!("exec {launcher} \"$@\""))])?;
     project.set("PATH", programs)?;
+    project.set("PYTHONPATH", &tools)?;
+
+    let bindings = project.folder.join("build/bindings");
+    fs::create_dir_all(&bindings)?;
+    let generate = "componentize-py --quiet --wit-path wit --world batch-plugin bindings";
+    project.run(&format!("{generate} build/bindings")).await?;
+    project.set("PYTHONPATH", std::env::join_paths([bindings, project.folder.join("src")])?)?;
+    fs::write(project.folder.join("messages.py"), include_str!("python_messages.py"))?;
+    assert_has(&project.run("python3 messages.py").await?, &["Ran 8 tests", "OK"]);
+
     project.set("PYTHONPATH", tools)?;
     project.develops("src/greeting.py", "(name: str)").await
 }
