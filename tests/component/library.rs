@@ -18,6 +18,36 @@ use test_support::{eventually, within};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Pages about the library, each with the program that its examples are part of.
+const PAGES: [(&str, &str, &str); 2] = [
+    (
+        "docs/embedding.md",
+        include_str!("../../docs/embedding.md"),
+        include_str!("../../host/examples/embed.rs"),
+    ),
+    (
+        "docs/testing.md",
+        include_str!("../../docs/testing.md"),
+        include_str!("../../examples/rpc-caller/tests/calls.rs"),
+    ),
+];
+
+#[test]
+fn examples_of_the_documentation_are_part_of_programs_that_are_run() {
+    let lines_of = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    for (name, page, program) in PAGES {
+        let program = lines_of(program);
+        let examples: Vec<_> = page.split("```rust\n").skip(1).collect();
+        assert!(!examples.is_empty(), "{name}");
+        for example in examples {
+            let (example, _) = example.split_once("```").unwrap_or((example, ""));
+            let example = lines_of(example);
+            let is_there = program.windows(example.len()).any(|lines| lines == example);
+            assert!(is_there, "{name}: not in its program: {example:#?}");
+        }
+    }
+}
+
 fn is_quarantined(status: &PluginStatus) -> bool {
     matches!(status, PluginStatus::Quarantined { .. })
 }

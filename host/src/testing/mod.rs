@@ -1,23 +1,8 @@
 //! Component tests for the authors of plugins: a plugin in the real host, with a
 //! scripted server and a clock that the test moves.
 //!
-//! ```no_run
-//! use std::time::Duration;
-//!
-//! use simple_nats::testing::{self, Message, PluginTest};
-//!
-//! let component = testing::build(env!("CARGO_MANIFEST_DIR"));
-//! let plugin = PluginTest::new(component).start();
-//!
-//! plugin.deliver(Message::new("orders.new").with_payload("7").with_reply_to("answers"));
-//! let request = plugin.expect_request("stock.reserve").payload("7");
-//! request.answer("reserved");
-//! plugin.expect_publish("answers").payload("accepted");
-//!
-//! plugin.deliver(Message::new("orders.new").with_payload("8").with_reply_to("answers"));
-//! plugin.expect_request("stock.reserve").time_out();
-//! plugin.expect_publish("answers").header("Nats-Service-Error-Code", "500");
-//! plugin.expect_nothing();
+//! ```ignore
+#![doc = include_str!("../../../examples/rpc-caller/tests/calls.rs")]
 //! ```
 //!
 //! Nothing in it depends on how fast the machine is: the plugin runs on the thread of
@@ -42,7 +27,7 @@ mod stage;
 mod thread;
 
 pub use message::Message;
-pub use package::build;
+pub use package::{build, build_with_profile};
 pub use plugin::{Event, PluginUnderTest, Subscription};
 pub use published::{Published, Request};
 pub use setup::PluginTest;

@@ -17,7 +17,17 @@ const TARGET: &str = "wasm32-wasip2";
 /// If it does not build, or not into one component.
 #[track_caller]
 pub fn build(package: impl AsRef<Path>) -> PathBuf {
-    match built(package.as_ref()) {
+    build_with_profile(package, "dev")
+}
+
+/// The same with another of Cargo's profiles, such as `release`: what is tested is then
+/// what is run.
+///
+/// # Panics
+/// As for [`build`].
+#[track_caller]
+pub fn build_with_profile(package: impl AsRef<Path>, profile: &str) -> PathBuf {
+    match built(package.as_ref(), profile) {
         Ok(component) => component,
         Err(reason) => give_up(package.as_ref(), &reason),
     }
@@ -29,11 +39,12 @@ fn give_up(package: &Path, reason: &str) -> ! {
     panic!("can't build {} for {TARGET}: {reason}", package.display());
 }
 
-fn built(package: &Path) -> Result<PathBuf, String> {
+fn built(package: &Path, profile: &str) -> Result<PathBuf, String> {
     let manifest = package.join("Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(&cargo)
-        .args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args(["build", "--target", TARGET, "--profile", profile])
+        .args(["--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(&manifest)
         .stdin(Stdio::null())
