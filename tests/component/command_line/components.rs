@@ -180,7 +180,8 @@ async fn up_and_dev_tell_what_is_wrong_with_each() -> Result<()> {
 
     let dev = program::start(&["dev", &manifest, "--server", NOBODY])?;
     let last = bad.last().context("none")?.name;
-    dev.wait_for_log("the last one", |line| not_started(&[line.clone()], last).is_ok()).await?;
+    dev.wait_for_log("the last one", |line| not_started(std::slice::from_ref(line), last).is_ok())
+        .await?;
     let dev = dev.stop().await?;
     assert_eq!(dev.status.code(), Some(3));
     for log in [&up.log, &dev.log] {

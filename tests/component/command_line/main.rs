@@ -1,6 +1,8 @@
 //! What the command line refuses, what it says then, and what `inspect` and
 //! `--help` tell.
 
+#![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 #[path = "../program/mod.rs"]
