@@ -89,7 +89,7 @@ fn compare(accept: bool) -> Result<()> {
         "more than {:.0} % away from {}: {}; if that is meant, `cargo xtask counts --accept` \
          keeps the new figures",
         TOLERANCE * 100.0,
-        file().display(),
+        file()?.display(),
         changed.join("; ")
     );
     Ok(())
@@ -121,13 +121,15 @@ fn instructions(name: &str, steps: u64) -> Result<u64> {
     }
 }
 
-/// The table that is kept.
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("counts.json")
+/// The table that is kept. Where that is, cargo tells when it runs this: known to the
+/// compiler, it would make another program, with other counts, in each folder.
+fn file() -> Result<PathBuf> {
+    let package = env::var_os("CARGO_MANIFEST_DIR").context("to be run by cargo")?;
+    Ok(Path::new(&package).join("counts.json"))
 }
 
 fn read() -> Result<Table> {
-    let file = file();
+    let file = file()?;
     if !file.exists() {
         return Ok(Table::new());
     }
@@ -136,7 +138,7 @@ fn read() -> Result<Table> {
 }
 
 fn write(table: &Table) -> Result<()> {
-    let file = file();
+    let file = file()?;
     let text = serde_json::to_string_pretty(table)? + "\n";
     fs::write(&file, text).with_context(|| format!("write {}", file.display()))
 }
