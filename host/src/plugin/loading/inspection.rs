@@ -40,9 +40,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, LoadError> {
         Some(component) => component,
         None => kept.compile(linker.engine(), &name, &bytes, content)?,
     };
-    Ok(Inspection {
-        interfaces: Interfaces::of(&component),
-        size_bytes: bytes.len() as u64,
-        problem: fit(&linker, &component, &name).err(),
-    })
+    let interfaces = Interfaces::of(&component);
+    let problem = fit(&linker, &component, &interfaces, &name).err();
+    Ok(Inspection { interfaces, size_bytes: bytes.len() as u64, problem })
 }

@@ -101,8 +101,9 @@ async fn make(
 ) -> Result<Loaded, LoadError> {
     let (linker, activity) = linkers.of(&bytes).await?;
     let component = found_or_compiled(linkers, linker.engine(), name, bytes, content).await?;
-    let Fitting { kind, pre, batch, handler } = fit(linker, &component, name)?;
-    for (other, chosen) in Interfaces::of(&component).passed_over(kind) {
+    let interfaces = Interfaces::of(&component);
+    let Fitting { kind, pre, batch, handler } = fit(linker, &component, &interfaces, name)?;
+    for (other, chosen) in interfaces.passed_over(kind) {
         tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
     }
     let (activity, stack_bytes) = (Arc::clone(activity), linkers.stack_bytes());
@@ -180,16 +181,16 @@ pub(super) struct Fitting {
     handler: Option<HandlerPre>,
 }
 
-/// Links a component with what this host provides.
+/// Links a component, which has these interfaces, with what this host provides.
 ///
 /// # Errors
 /// If they do not go together.
 pub(super) fn fit(
     linker: &Linker<State>,
     component: &Component,
+    interfaces: &Interfaces,
     name: &str,
 ) -> Result<Fitting, LoadError> {
-    let interfaces = Interfaces::of(component);
     let kind = interfaces.check(name)?;
     let mismatch = |source| LoadError::Mismatch { name: name.to_owned(), source };
     let pre = if interfaces.has_http() {
