@@ -170,35 +170,36 @@ impl Instance {
             Exports::Concurrent(_) => return Ok(()),
         };
         let handler = guest.simple_nats_client_handler();
-        match delivery {
+        let (during, failure) = match delivery {
             Delivery::Message(incoming) => {
                 let message = imports::message_for_guest(&incoming);
                 drop(incoming);
                 let call = handler.call_on_message(&mut *store, &message);
-                let outcome = finish("on-message", progress, limit, call).await?;
-                catch_up("on-message", store)?;
-                if let Err(reason) = outcome {
-                    store.data_mut().handler_failed(&reason);
-                }
+                ("on-message", finish("on-message", progress, limit, call).await?.err())
             }
             Delivery::Reply { client, id, answer, last } => {
                 let answer = imports::answer_for_guest(client, &answer);
                 let answer = answer.as_ref().map(Option::as_ref);
                 let call = handler.call_on_reply(&mut *store, id, answer, last);
                 finish("on-reply", progress, limit, call).await?;
-                catch_up("on-reply", store)?;
+                ("on-reply", None)
             }
             Delivery::Event { client, event } => {
                 let event = imports::event_for_guest(&event);
                 let call = handler.call_on_event(&mut *store, client, &event);
                 finish("on-event", progress, limit, call).await?;
-                catch_up("on-event", store)?;
+                ("on-event", None)
             }
             Delivery::Timer(id) => {
                 let call = handler.call_on_timer(&mut *store, id);
                 finish("on-timer", progress, limit, call).await?;
-                catch_up("on-timer", store)?;
+                ("on-timer", None)
             }
+        };
+        // An error reply comes behind what the handler has published.
+        catch_up(during, store)?;
+        if let Some(reason) = failure {
+            store.data_mut().handler_failed(&reason);
         }
         store.data_mut().finish();
         Ok(())
