@@ -18,7 +18,7 @@ use super::{DecodeError, Message, ServerInfo, ServerOp};
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Four times what a server takes from its clients by default.
-const MAX_LINE_BYTES: usize = 16 * 1024;
+pub(super) const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// INFO lists the servers of a cluster, so servers do not bound it.
 const MAX_INFO_BYTES: usize = 1024 * 1024;
@@ -107,9 +107,16 @@ impl Decoder {
     /// of the block.
     #[inline]
     fn scan(&mut self, input: &[u8], base: u32) -> Result<Scanned, DecodeError> {
-        if let Some(frame) = self.pending {
+        if let Some(frame) = self.pending.or_else(|| Frame::read_usual(input)) {
+            self.scanned = 0;
             return self.note(frame, input, base);
         }
+        self.scan_unusual(input, base)
+    }
+
+    /// The same for everything but a message whose line is as servers write it.
+    #[cold]
+    fn scan_unusual(&mut self, input: &[u8], base: u32) -> Result<Scanned, DecodeError> {
         let Some(first) = input.first().map(u8::to_ascii_lowercase) else {
             return Ok(Scanned::Nothing);
         };

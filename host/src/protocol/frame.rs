@@ -1,14 +1,14 @@
 //! Reads the line of a message.
 
 use super::DecodeError;
-use super::decode::MAX_MESSAGE_BYTES;
+use super::decode::{MAX_LINE_BYTES, MAX_MESSAGE_BYTES};
 use super::error::quote;
 use super::message::Parts;
 use super::word::Word;
 
 /// What the line of a message declares. `u32` holds every offset, since lines and
 /// messages are bounded far below.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) sid: u64,
     /// Where the subject begins.
@@ -19,6 +19,46 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// Reads the line of a message in the form in which servers write it: one space
+    /// between arguments, digits, a return and a line feed. None: it has another form,
+    /// or an end that has not come, or something is wrong with it, so that
+    /// [`read`](Self::read) has to look.
+    #[inline]
+    pub(super) fn read_usual(input: &[u8]) -> Option<Self> {
+        let (with_headers, start) = match input.first_chunk()? {
+            [b'M', b'S', b'G', b' ', _] => (false, 4),
+            b"HMSG " => (true, 5),
+            _ => return None,
+        };
+        let sizes = |at: usize| {
+            let (first, at) = number(input, at)?;
+            let (headers, (size, at)) =
+                if with_headers { (first, number(input, at)?) } else { (0, (first, at)) };
+            (input.get(at..at + 2)? == b"\r\n").then_some((headers, size, at + 2))
+        };
+        let subject_end = word_end(input, start - 1)?;
+        let (sid, sid_end) = number(input, subject_end)?;
+        let (reply_end, (headers, size, body)) = match sizes(sid_end) {
+            Some(sizes) => (None, sizes),
+            None => {
+                let reply_end = word_end(input, sid_end)?;
+                (Some(reply_end), sizes(reply_end)?)
+            }
+        };
+        if body > MAX_LINE_BYTES || size > MAX_MESSAGE_BYTES as u64 || headers > size {
+            return None;
+        }
+        let headers_start = (body - start) as u32;
+        let parts = Parts {
+            subject_end: (subject_end - start) as u32,
+            reply_start: reply_end.map_or(0, |_| (sid_end + 1 - start) as u32),
+            reply_end: reply_end.map_or(0, |end| (end - start) as u32),
+            headers_start,
+            payload_start: headers_start + headers as u32,
+        };
+        Some(Self { sid, start: start as u32, end: body as u32 + size as u32, parts })
+    }
+
     /// Reads `subject sid [reply-to] [headers] total`, from `start` to the end of
     /// the line. `body` is where headers and payload begin.
     #[inline]
@@ -114,6 +154,48 @@ fn split(line: &[u8], from: usize) -> Option<([Span; MAX_ARGUMENTS], usize)> {
     Some((tokens, count))
 }
 
+/// Where the space is that ends the word behind the space at `space`.
+#[inline]
+fn word_end(input: &[u8], space: usize) -> Option<usize> {
+    if input.get(space) != Some(&b' ') {
+        return None;
+    }
+    let start = space + 1;
+    let mut at = start;
+    loop {
+        let word = Word::new(*input.get(at..)?.first_chunk()?);
+        let low = word.below(b' ' + 1);
+        if low != 0 {
+            at += low.trailing_zeros() as usize / 8;
+            return (at > start && input.get(at) == Some(&b' ')).then_some(at);
+        }
+        at += 8;
+    }
+}
+
+/// The number behind the space at `space`, and where it ends. None also if it is as
+/// long as one that may not fit.
+#[inline]
+fn number(input: &[u8], space: usize) -> Option<(u64, usize)> {
+    const MAX_DIGITS: usize = 18;
+    let digits = match input.get(space..)? {
+        [b' ', digits @ ..] => digits,
+        _ => return None,
+    };
+    let mut number = 0;
+    for (count, digit) in digits.iter().enumerate() {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return (count > 0).then_some((number, space + 1 + count));
+        }
+        if count == MAX_DIGITS {
+            break;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    None
+}
+
 /// A number in decimal digits and nothing else.
 #[inline]
 pub(super) fn parse(digits: &[u8]) -> Option<u64> {
@@ -132,4 +214,55 @@ pub(super) fn parse(digits: &[u8]) -> Option<u64> {
 #[inline]
 pub(super) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As the general reader reads `input`, which has a whole line.
+    fn read(input: &[u8], with_headers: bool) -> Result<Frame, DecodeError> {
+        let end = input.iter().position(|&byte| byte == b'\n').unwrap();
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        Frame::read(line, if with_headers { 4 } else { 3 }, end + 1, with_headers)
+    }
+
+    proptest! {
+        #[test]
+        fn usual_lines_are_read_alike(
+            with_headers: bool,
+            subject in "[a-z0-9.\u{1}é]{1,20}",
+            sid in any::<u64>().prop_map(|sid| sid >> (sid % 64)),
+            reply in prop::option::of("[a-z0-9.]{1,12}"),
+            (headers, more) in (0_u32..2_000, 0_u32..2_000),
+            odd in prop::option::of((0_usize..60, prop::sample::select(b" \t\r\n-x1".to_vec()))),
+        ) {
+            let name = if with_headers { "HMSG" } else { "MSG" };
+            let reply = reply.map_or(String::new(), |reply| format!(" {reply}"));
+            let headers_size = if with_headers { format!(" {headers}") } else { String::new() };
+            let line = format!("{name} {subject} {sid}{reply}{headers_size} {}\r\n", headers + more);
+            let mut input = line.into_bytes();
+            if let Some((at, byte)) = odd {
+                let at = at.min(input.len() - 1);
+                input[at] = byte;
+            }
+            input.extend_from_slice(b"\nbody");
+            let usual = Frame::read_usual(&input);
+            let is_plain = odd.is_none() && sid < 10_u64.pow(17) && subject.is_ascii();
+            let is_plain = is_plain && !subject.contains('\u{1}');
+            prop_assert!(usual.is_some() || !is_plain);
+            if let Some(usual) = usual {
+                prop_assert_eq!(Ok(usual), read(&input, with_headers));
+            }
+        }
+
+        #[test]
+        fn a_usual_line_is_read_when_all_of_it_is_there(cut in 0_usize..30) {
+            let input = b"HMSG a.b 7 _INBOX.1 10 12\r\n";
+            let usual = Frame::read_usual(&input[..cut.min(input.len())]);
+            prop_assert_eq!(usual.is_some(), cut >= input.len());
+        }
+    }
 }

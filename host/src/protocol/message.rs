@@ -25,7 +25,7 @@ pub struct Message {
 
 /// Where the parts of a message are. The subject begins at 0, the payload goes to
 /// the end. `u32` holds every offset, since the decoder bounds lines and messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     /// Where the subject ends.
     pub subject_end: u32,

@@ -16,8 +16,14 @@ impl Word {
     /// The high bit of each byte that is this one.
     #[inline]
     pub(super) fn equal(self, byte: u8) -> u64 {
-        let zero = self.0 ^ (LOW * u64::from(byte));
-        !(((zero & !HIGH) + !HIGH) | zero | !HIGH)
+        Self(self.0 ^ (LOW * u64::from(byte))).below(1)
+    }
+
+    /// The high bit of each byte that is below this one, which is 0x80 at the most.
+    #[inline]
+    pub(super) fn below(self, byte: u8) -> u64 {
+        let reach = LOW * u64::from(0x80_u8.saturating_sub(byte));
+        !(((self.0 & !HIGH) + reach) | self.0) & HIGH
     }
 
     /// Not zero if any byte is this one. Costs less than to know which.
@@ -46,8 +52,12 @@ mod tests {
             byte in prop_oneof![Just(b'.'), 0..=0x80_u8],
         ) {
             let word = Word::new(bytes);
-            let each = |place: usize| u64::from(bytes[place] == byte) << (8 * place + 7);
-            prop_assert_eq!(word.equal(byte), (0..8).map(each).sum::<u64>());
+            let high = |is: &dyn Fn(u8) -> bool| {
+                let each = |place: usize| u64::from(is(bytes[place])) << (8 * place + 7);
+                (0..8).map(each).sum::<u64>()
+            };
+            prop_assert_eq!(word.equal(byte), high(&|one| one == byte));
+            prop_assert_eq!(word.below(byte), high(&|one| one < byte));
             prop_assert_eq!(word.any_equal(byte) != 0, bytes.contains(&byte));
             prop_assert_eq!(word.any_below(byte) != 0, bytes.iter().any(|one| *one < byte));
         }
