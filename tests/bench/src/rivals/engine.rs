@@ -19,6 +19,9 @@ use super::{ECHO, HEADER, HEADERS, INPUT, OUTPUT, PUBLISH, REQUEST, SERVICE, SUB
 /// No answer takes this long unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// So many arrivals are taken together.
+const TOGETHER: usize = 256;
+
 /// What arrives and asks for something.
 enum Arrival {
     /// To be answered with this text.
@@ -37,7 +40,8 @@ enum Arrival {
 
 /// Counts where messages arrive, and hands on what takes longer.
 struct Counter {
-    tallies: Mutex<HashMap<u64, (u64, u64)>>,
+    /// By subject.
+    tallies: Mutex<[(u64, u64); SUBJECTS.len()]>,
     arrivals: UnboundedSender<Arrival>,
 }
 
@@ -54,7 +58,9 @@ impl Receiver for Counter {
             }
         };
         let Ok(mut tallies) = self.tallies.lock() else { return Reception::Dropped };
-        let (count, sum) = tallies.entry(token).or_default();
+        let Some((count, sum)) = tallies.get_mut(token as usize) else {
+            return Reception::Dropped;
+        };
         *count += 1;
         *sum += bytes as u64;
         if message.reply_to().is_some() {
@@ -108,22 +114,29 @@ pub(super) async fn serve(server: SocketAddr, name: String) -> Result<()> {
 
 impl Engine {
     async fn run(mut self, mut arrivals: UnboundedReceiver<Arrival>) -> Result<()> {
-        while let Some(arrival) = arrivals.recv().await {
-            match arrival {
-                Arrival::Count { reply_to, text } => self.respond(&reply_to, text.as_bytes())?,
-                Arrival::Message { subject: ECHO, message } => {
-                    self.respond(&message, message.payload())?;
-                }
-                Arrival::Message { subject: PUBLISH, message } => {
-                    self.publish(&message).await?;
-                    self.respond(&message, b"")?;
-                }
-                Arrival::Message { subject: REQUEST, message } => self.begin(message)?,
-                Arrival::Message { .. } => {}
-                Arrival::Reply { order } => self.answered(order)?,
+        let mut together = Vec::new();
+        while arrivals.recv_many(&mut together, TOGETHER).await > 0 {
+            for arrival in together.drain(..) {
+                self.take(arrival).await?;
             }
         }
         Ok(())
+    }
+
+    async fn take(&mut self, arrival: Arrival) -> Result<()> {
+        match arrival {
+            Arrival::Count { reply_to, text } => self.respond(&reply_to, text.as_bytes()),
+            Arrival::Message { subject: ECHO, message } => {
+                self.respond(&message, message.payload())
+            }
+            Arrival::Message { subject: PUBLISH, message } => {
+                self.publish(&message).await?;
+                self.respond(&message, b"")
+            }
+            Arrival::Message { subject: REQUEST, message } => self.begin(message),
+            Arrival::Message { .. } => Ok(()),
+            Arrival::Reply { order } => self.answered(order),
+        }
     }
 
     async fn publish(&self, order: &Message) -> Result<()> {
