@@ -67,16 +67,23 @@ pub(crate) fn take(most: usize) -> Result<Option<usize>, Error> {
     Ok(take_some(most))
 }
 
-/// Handles deliveries until there are none, or others come after messages: the host
-/// calls again for those, which costs less than asking each time whether there are any.
+/// So many messages together are a stream, which is likely to go on.
+const STREAM: usize = 8;
+
+/// Handles what there is, or the greater part of it: the host calls again for what is
+/// left, which costs less than to ask each time whether anything is.
 pub(crate) fn take_all() {
     let mut took_messages = false;
-    loop {
-        match take_messages(usize::MAX) {
-            Some(_) => took_messages = true,
-            None if took_messages || take_one().is_none() => return,
-            None => {}
+    while let Some(count) = take_messages(usize::MAX) {
+        if count < STREAM {
+            return;
         }
+        took_messages = true;
+    }
+    // Something else comes first.
+    while !took_messages && let Some(delivery) = packed_inbox::take() {
+        took_messages = matches!(delivery, PackedDelivery::Message(_));
+        handle(delivery);
     }
 }
 

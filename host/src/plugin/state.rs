@@ -184,6 +184,14 @@ impl State {
         self.group.finish();
     }
 
+    /// The same at the end of a callback, after which the guest may have to wait.
+    pub(super) fn finish_callback(&mut self) {
+        self.finish();
+        if self.mailbox.waiting() == 0 {
+            self.group.pause();
+        }
+    }
+
     /// Takes messages together; none if something else comes next, or the guest
     /// does not tell which one it has in hand. What was taken before is handled
     /// with this.

@@ -137,7 +137,8 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         let total = inner.total.with(size);
         let load = inner.loads.get(&incoming.sid).copied().unwrap_or_default().with(size);
-        if let Some(overflow) = self.overflow(load, total, size) {
+        let fits = load.fits(self.most) && total.fits(self.most_in_all);
+        if !fits && let Some(overflow) = self.overflow(load, total, size) {
             return Err(overflow);
         }
         let was_idle = inner.is_idle();
@@ -154,6 +155,7 @@ impl Mailbox {
     }
 
     /// The limit that would be exceeded with a message of this size in both loads.
+    #[cold]
     fn overflow(&self, load: Load, total: Load, size: usize) -> Option<Overflow> {
         let (one, all) = (self.most, self.most_in_all);
         [

@@ -134,7 +134,7 @@ impl Instance {
             let call = Box::pin(batch.call_async(&mut self.store, ()));
             finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
             catch_up("on-deliveries", &self.store)?;
-            self.store.data_mut().finish();
+            self.store.data_mut().finish_callback();
         }
         Ok(())
     }
