@@ -1,8 +1,8 @@
 //! The block that a thread's connections read into.
 //!
 //! A connection that has nothing half-read holds no block, so a thousand idle
-//! connections share one. Messages keep the block they lie in alive; then the
-//! next read allocates another.
+//! connections share one. Messages keep the block they lie in alive; the next read
+//! goes into what is left of it, or into another if that is not enough.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use bytes::BytesMut;
 pub(super) const READ_BLOCK: usize = 64 * 1024;
 
 /// With less room than this left, a block is changed before the next read.
-pub(super) const MIN_READ: usize = 8 * 1024;
+pub(super) const MIN_READ: usize = 16 * 1024;
 
 thread_local! {
     static BLOCK: RefCell<BytesMut> = RefCell::new(BytesMut::new());
@@ -21,13 +21,20 @@ thread_local! {
 
 /// Makes sure that there is room to read into `input`.
 pub(super) fn provide(input: &mut BytesMut) {
-    if input.capacity() - input.len() >= MIN_READ {
+    if has_room(input) {
         return;
     }
     if input.is_empty() {
         *input = BLOCK.take();
+        if has_room(input) {
+            return;
+        }
     }
     input.reserve(READ_BLOCK);
+}
+
+fn has_room(input: &BytesMut) -> bool {
+    input.capacity() - input.len() >= MIN_READ
 }
 
 /// Gives the block back if nothing half-read lies in it.
