@@ -31,7 +31,8 @@ impl Clock {
                 self.armed = None;
                 return Ok(());
             };
-            if self.armed != deadline {
+            // Put off, it may as well ring in vain once: each message puts it off.
+            if self.armed.is_none_or(|armed| at < armed) {
                 self.timer.reset(at);
                 self.armed = deadline;
             }
