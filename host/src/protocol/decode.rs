@@ -75,7 +75,7 @@ impl Decoder {
         let mut end = 0;
         let scanned = loop {
             // The bound keeps offsets within `u32`.
-            if self.frames.len() == limit || end > MAX_MESSAGE_BYTES {
+            if self.frames.len() == limit || end == input.len() || end > MAX_MESSAGE_BYTES {
                 break Ok(Scanned::Nothing);
             }
             match self.scan(input.get(end..).unwrap_or_default(), end as u32) {

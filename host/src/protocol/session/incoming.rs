@@ -41,7 +41,7 @@ impl Session {
                         break;
                     }
                 }
-                None if messages == 0 => return Ok(false),
+                None if messages == 0 || input.is_empty() => return Ok(false),
                 None => left = left.saturating_sub(messages),
             }
         }
