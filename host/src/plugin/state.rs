@@ -198,21 +198,23 @@ impl State {
     pub(super) fn take_group(&mut self, most: usize) -> Arc<Vec<Incoming>> {
         self.finish();
         let size = self.group.next_size().min(most);
-        let messages = self.mailbox.take_messages(size, group::MAX_BYTES);
+        let take = |into: &mut _| self.mailbox.take_messages(size, group::MAX_BYTES, into);
+        self.group.begin(take);
+        let messages = self.group.messages();
         if messages.is_empty() {
             self.group.pause();
-            return Arc::default();
+            return Arc::clone(self.group.messages());
         }
         self.progress.advance();
         self.mailbox.count_handled(messages.len());
         if self.remembers_askers {
-            for incoming in &messages {
+            for incoming in messages.iter() {
                 if let Some(reply_to) = incoming.message.reply_to() {
                     self.awaited.remember(incoming.client, reply_to);
                 }
             }
         }
-        self.group.begin(messages)
+        Arc::clone(messages)
     }
 
     /// Takes the next delivery: the one before is handled with this.

@@ -23,6 +23,9 @@ const MAX_MESSAGES: usize = 256;
 /// may keep the memory of all of them.
 pub(in crate::plugin) const MAX_BYTES: usize = 64 * 1024;
 
+/// Room that is kept while nothing waits.
+const KEPT_CAPACITY: usize = 8;
+
 /// Handling a group shall not take longer: an answer, an event or a timer that
 /// comes meanwhile waits for it.
 const LONG: Duration = Duration::from_micros(250);
@@ -74,19 +77,26 @@ impl Group {
     /// Nothing waits: what follows is no sign of how long messages take.
     pub(in crate::plugin) fn pause(&mut self) {
         self.since = None;
+        Arc::make_mut(&mut self.messages).shrink_to(KEPT_CAPACITY);
     }
 
-    pub(in crate::plugin) fn begin(&mut self, messages: Vec<Incoming>) -> Arc<Vec<Incoming>> {
-        self.messages = Arc::new(messages);
-        self.begun.store(0, Ordering::Relaxed);
-        self.answered = 0;
-        Arc::clone(&self.messages)
+    /// Begins anew with the messages that `take` adds to none.
+    pub(in crate::plugin) fn begin(&mut self, take: impl FnOnce(&mut Vec<Incoming>)) {
+        self.finish();
+        take(Arc::make_mut(&mut self.messages));
+    }
+
+    pub(in crate::plugin) fn messages(&self) -> &Arc<Vec<Incoming>> {
+        &self.messages
     }
 
     /// All of them were handled.
     pub(in crate::plugin) fn finish(&mut self) {
         if !self.messages.is_empty() {
-            self.begin(Vec::new());
+            // Nobody else has them any more, or a copy would be made first.
+            Arc::make_mut(&mut self.messages).clear();
+            self.begun.store(0, Ordering::Relaxed);
+            self.answered = 0;
         }
     }
 

@@ -238,13 +238,18 @@ impl Mailbox {
     }
 
     /// Takes messages, so many and of so many bytes at the most, though one of any
-    /// size; none if something else comes first.
-    pub(in crate::plugin) fn take_messages(&self, most: usize, most_bytes: usize) -> Vec<Incoming> {
+    /// size; none if something else comes first. `messages` is empty.
+    pub(in crate::plugin) fn take_messages(
+        &self,
+        most: usize,
+        most_bytes: usize,
+        messages: &mut Vec<Incoming>,
+    ) {
         let mut inner = self.inner.lock();
         if !inner.urgent.is_empty() {
-            return Vec::new();
+            return;
         }
-        let mut messages = Vec::with_capacity(most.min(inner.ordered.len()));
+        messages.reserve(most.min(inner.ordered.len()));
         let mut bytes = 0;
         while messages.len() < most {
             match inner.ordered.pop_front() {
@@ -266,7 +271,6 @@ impl Mailbox {
             }
         }
         self.waiting.store(inner.total.messages, Ordering::Relaxed);
-        messages
     }
 
     /// Puts messages back that were taken and not handled.
