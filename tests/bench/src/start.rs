@@ -5,10 +5,19 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::Value;
 use test_support::{NatsServer, Process, guest};
 use tokio::process::Command;
 
 use crate::{cpu_clock::CpuClock, fleet::host, report::median};
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Starts {
+    rows: Vec<Row>,
+    /// Instantiating a component once more in a process, in microseconds: a median.
+    instantiating_us: f64,
+}
 
 /// One way to start: medians of the rounds, in milliseconds.
 #[derive(Debug, Serialize)]
@@ -27,8 +36,12 @@ const WAYS: [(&str, &str, &[&str]); 4] = [
     ("JavaScript, compiled before", "rpc-worker-javascript", &[]),
 ];
 
+/// Instances of one plugin, of which the first has to touch everything for the first
+/// time.
+const INSTANCES: usize = 32;
+
 /// Starts each so many times; prints a table.
-pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Vec<Row>> {
+pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Starts> {
     println!("{:<28} {:>9} {:>9}", "", "start ms", "CPU ms");
     let mut rows = Vec::new();
     for (plugin, component, arguments) in WAYS {
@@ -50,7 +63,27 @@ pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Vec<Row>> {
         println!("{plugin:<28} {:>9.1} {:>9.1}", row.start_ms, row.cpu_ms);
         rows.push(row);
     }
-    Ok(rows)
+    let instantiating_us = instantiating(server).await?;
+    println!("{:<28} {:>9.3}", "Rust, instantiating alone", instantiating_us / 1e3);
+    Ok(Starts { rows, instantiating_us })
+}
+
+/// The median of the instances of one plugin, without the first, in microseconds.
+async fn instantiating(server: &NatsServer) -> Result<f64> {
+    let mut command = Command::new(host()?);
+    command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
+    command.args(["--instances", &INSTANCES.to_string()]);
+    command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
+    let mut process = Process::spawn(command)?;
+    let mut samples = Vec::new();
+    let enough = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        samples.extend(line.pointer("/fields/micros").and_then(Value::as_f64));
+        (samples.len() == INSTANCES).then_some(())
+    };
+    process.stderr().wait_for("all instances", enough).await?;
+    process.kill().await?;
+    Ok(median(samples.get(1..).unwrap_or_default(), |micros| *micros))
 }
 
 /// Time and processor time, in milliseconds.

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::TypedFunc;
 use wasmtime::{Store, UpdateDeadline};
@@ -59,7 +59,10 @@ impl Instance {
         let progress = Arc::clone(&store.data().progress);
         let begin = async {
             let trap = |source| GuestError::Trap { during: "start", source };
+            let begin = Instant::now();
             let instance = loaded.pre.instantiate_async(&mut store).await.map_err(trap)?;
+            let micros = begin.elapsed().as_micros();
+            tracing::debug!(plugin = plugin.settings.name, micros, "instantiated");
             if let Some(handler) = &loaded.handler {
                 let handler = handler.of(&mut store, &instance).map_err(trap)?;
                 let subscribed = store.data_mut().subscribe_as_told().await;
