@@ -133,8 +133,10 @@ impl Instance {
             self.progress.advance();
             // Ticks that went by while it was idle are not its own.
             self.store.set_epoch_deadline(1);
-            // Boxed, so that the room for it is there only while there is one.
-            let call = Box::pin(batch.call_async(&mut self.store, ()));
+            // Boxed, so that the room for it is there only while there is one; and first,
+            // so that it is made where it stays.
+            let room = Box::new_uninit();
+            let call = Box::into_pin(Box::write(room, batch.call_async(&mut self.store, ())));
             finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;
             catch_up("on-deliveries", &self.store)?;
             self.store.data_mut().finish_callback();
