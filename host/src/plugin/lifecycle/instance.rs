@@ -61,7 +61,7 @@ impl Instance {
             let trap = |source| GuestError::Trap { during: "start", source };
             let begin = Instant::now();
             let instance = loaded.pre.instantiate_async(&mut store).await.map_err(trap)?;
-            let micros = begin.elapsed().as_micros();
+            let micros = begin.elapsed().as_secs_f64() * 1e6;
             tracing::debug!(plugin = plugin.settings.name, micros, "instantiated");
             if let Some(handler) = &loaded.handler {
                 let handler = handler.of(&mut store, &instance).map_err(trap)?;
