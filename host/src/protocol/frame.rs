@@ -38,25 +38,18 @@ impl Frame {
         };
         let subject_end = word_end(input, start - 1)?;
         let (sid, sid_end) = number(input, subject_end)?;
-        let (reply_end, (headers, size, body)) = match sizes(sid_end) {
-            Some(sizes) => (None, sizes),
+        let (reply_to, (headers, size, body)) = match sizes(sid_end) {
+            Some(sizes) => (Span::default(), sizes),
             None => {
-                let reply_end = word_end(input, sid_end)?;
-                (Some(reply_end), sizes(reply_end)?)
+                let end = word_end(input, sid_end)?;
+                (Span { start: sid_end + 1, end }, sizes(end)?)
             }
         };
         if body > MAX_LINE_BYTES || size > MAX_MESSAGE_BYTES as u64 || headers > size {
             return None;
         }
-        let headers_start = (body - start) as u32;
-        let parts = Parts {
-            subject_end: (subject_end - start) as u32,
-            reply_start: reply_end.map_or(0, |_| (sid_end + 1 - start) as u32),
-            reply_end: reply_end.map_or(0, |end| (end - start) as u32),
-            headers_start,
-            payload_start: headers_start + headers as u32,
-        };
-        Some(Self { sid, start: start as u32, end: body as u32 + size as u32, parts })
+        let subject = Span { start, end: subject_end };
+        Some(Self::new(sid, subject, reply_to, body, headers, size))
     }
 
     /// Reads `subject sid [reply-to] [headers] total`, from `start` to the end of
@@ -92,6 +85,12 @@ impl Frame {
         if headers > size {
             return Err(DecodeError::HeadersPastTotal { headers, total: size });
         }
+        Ok(Self::new(sid, subject, reply_to, body, headers, size))
+    }
+
+    /// `headers` and `size` are within the bounds of a message.
+    #[inline]
+    fn new(sid: u64, subject: Span, reply_to: Span, body: usize, headers: u64, size: u64) -> Self {
         let start = subject.start;
         let headers_start = (body - start) as u32;
         let parts = Parts {
@@ -101,7 +100,7 @@ impl Frame {
             headers_start,
             payload_start: headers_start + headers as u32,
         };
-        Ok(Self { sid, start: start as u32, end: body as u32 + size as u32, parts })
+        Self { sid, start: start as u32, end: body as u32 + size as u32, parts }
     }
 
     /// Headers and payload, in bytes.
