@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use wasmtime::Engine;
 
 /// How many task polls may pass before sockets and timers are looked at: one
 /// callback after the other must not keep the other connections waiting, and
@@ -80,6 +81,8 @@ impl Shard {
         let (stop, stopped) = oneshot::channel();
         let thread =
             std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                // Otherwise the first instance on the thread would have to wait for it.
+                Engine::tls_eager_initialize();
                 // A sender that is gone says the same as one that has sent.
                 let _ = runtime.block_on(stopped);
             })?;
