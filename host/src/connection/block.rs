@@ -21,16 +21,12 @@ thread_local! {
 
 /// Makes sure that there is room to read into `input`.
 pub(super) fn provide(input: &mut BytesMut) {
-    if has_room(input) {
-        return;
-    }
-    if input.is_empty() {
+    if input.is_empty() && !has_room(input) {
         *input = BLOCK.take();
-        if has_room(input) {
-            return;
-        }
     }
-    input.reserve(READ_BLOCK);
+    if !has_room(input) {
+        input.reserve(READ_BLOCK);
+    }
 }
 
 fn has_room(input: &BytesMut) -> bool {

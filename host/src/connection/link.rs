@@ -136,6 +136,12 @@ impl Link {
 
     /// Reads at most one block, so that those it wakes get their turn.
     fn read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
+        let outcome = self.read_block(cx, shared);
+        block::give_back(&mut self.input);
+        outcome
+    }
+
+    fn read_block(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
         loop {
             if self.back_pressure.holds(cx) {
                 return Ok(());
@@ -145,7 +151,6 @@ impl Link {
             let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
             let count = match read {
                 Poll::Pending => {
-                    block::give_back(&mut self.input);
                     self.back_pressure.caught_up();
                     return Ok(());
                 }
@@ -157,7 +162,6 @@ impl Link {
             };
             let now = time::now();
             let input = shared.input(now, &mut self.input);
-            block::give_back(&mut self.input);
             if let Some(receiver) = input.map_err(|interruption| describe(&interruption))? {
                 self.back_pressure.behind(now, receiver);
             }
