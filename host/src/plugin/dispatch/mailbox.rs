@@ -137,9 +137,8 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         let total = inner.total.with(size);
         let load = inner.loads.get(&incoming.sid).copied().unwrap_or_default().with(size);
-        let fits = load.fits(self.most) && total.fits(self.most_in_all);
-        if !fits && let Some(overflow) = self.overflow(load, total, size) {
-            return Err(overflow);
+        if !load.fits(self.most) || !total.fits(self.most_in_all) {
+            return Err(self.overflow(load, total, size));
         }
         let was_idle = inner.is_idle();
         inner.own_memory(&mut incoming.message);
@@ -154,24 +153,21 @@ impl Mailbox {
         })
     }
 
-    /// The limit that would be exceeded with a message of this size in both loads.
+    /// The limit that is exceeded with a message of this size in both loads, of which
+    /// one does not fit.
     #[cold]
-    fn overflow(&self, load: Load, total: Load, size: usize) -> Option<Overflow> {
+    fn overflow(&self, load: Load, total: Load, size: usize) -> Overflow {
         let (one, all) = (self.most, self.most_in_all);
-        [
-            ("pending-messages", load.messages, 1, one.messages),
-            ("pending-bytes", load.bytes, size, one.bytes),
-            ("instance-pending-messages", total.messages, 1, all.messages),
-            ("instance-pending-bytes", total.bytes, size, all.bytes),
-        ]
-        .into_iter()
-        .find(|(_, desired, _, maximum)| desired > maximum)
-        .map(|(limit, desired, size, maximum)| Overflow {
-            limit,
-            current: desired.saturating_sub(size),
-            desired,
-            maximum,
-        })
+        let (limit, desired, size, maximum) = if load.messages > one.messages {
+            ("pending-messages", load.messages, 1, one.messages)
+        } else if load.bytes > one.bytes {
+            ("pending-bytes", load.bytes, size, one.bytes)
+        } else if total.messages > all.messages {
+            ("instance-pending-messages", total.messages, 1, all.messages)
+        } else {
+            ("instance-pending-bytes", total.bytes, size, all.bytes)
+        };
+        Overflow { limit, current: desired.saturating_sub(size), desired, maximum }
     }
 
     fn is_high(&self, load: Load, total: Load) -> bool {
