@@ -67,23 +67,23 @@ pub(crate) fn take(most: usize) -> Result<Option<usize>, Error> {
     Ok(take_some(most))
 }
 
-/// So many messages together are a stream, which is likely to go on.
-const STREAM: usize = 8;
-
-/// Handles what there is, or the greater part of it: the host calls again for what is
-/// left, which costs less than to ask each time whether anything is.
+/// Handles what there is, until the host has nothing more for this call.
 pub(crate) fn take_all() {
-    let mut took_messages = false;
-    while let Some(count) = take_messages(usize::MAX) {
-        if count < STREAM {
+    loop {
+        while take_messages(usize::MAX).is_some() {}
+        // Something else comes first, if anything does.
+        let mut is_over = true;
+        while let Some(delivery) = packed_inbox::take() {
+            is_over = false;
+            let is_message = matches!(delivery, PackedDelivery::Message(_));
+            handle(delivery);
+            if is_message {
+                break;
+            }
+        }
+        if is_over {
             return;
         }
-        took_messages = true;
-    }
-    // Something else comes first.
-    while !took_messages && let Some(delivery) = packed_inbox::take() {
-        took_messages = matches!(delivery, PackedDelivery::Message(_));
-        handle(delivery);
     }
 }
 

@@ -269,6 +269,22 @@ async fn time_in_a_callback_is_limited() -> Result<()> {
 }
 
 #[tokio::test]
+async fn time_with_nothing_in_hand_is_not_limited() -> Result<()> {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let scene = Scene::with(&["sleeper"], &["-A", "--callback-timeout", "200ms"]).await?;
+    for _ in 0..3 {
+        assert_eq!(ask(&scene.client, "sleeper.in", "10").await?.payload, "slept");
+        // What must not happen is announced by nothing.
+        tokio::time::sleep(LIMIT * 2).await;
+    }
+    let finished = scene.host.stop().await?;
+    assert!(finished.status.success(), "{:#?}", finished.log);
+    let failed = finished.log.iter().find(|line| line.text.contains("callback-timeout"));
+    assert!(failed.is_none(), "{failed:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn processor_time_of_a_callback_is_limited() -> Result<()> {
     let scene = Scene::with(&["spinner"], &["-A", "--callback-cpu-time", "200ms"]).await?;
     let error = ask(&scene.client, "spinner.in", "spin").await?;

@@ -1,5 +1,7 @@
 //! What an instance's store holds: its view of the plugin, and the guest's limits.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -108,6 +110,9 @@ pub(super) struct State {
     /// The message being handled, if it was taken alone and somebody waits for an
     /// answer to it.
     pub(super) in_hand: Option<(u32, Message)>,
+    /// In the present call it may wait for the next delivery, instead of being called
+    /// anew for it.
+    pub(super) stays: bool,
     pub(super) group: Group,
     pub(super) outbox: Outbox,
     /// Those who asked for an answer before.
@@ -150,6 +155,7 @@ impl State {
             requests: Requests::default(),
             ids: inheritance.ids,
             in_hand: None,
+            stays: false,
             group: Group::new(),
             outbox: Outbox::default(),
             awaited: AwaitedReplies::new(),
@@ -190,6 +196,25 @@ impl State {
         if self.mailbox.waiting() == 0 {
             self.group.pause();
         }
+    }
+
+    /// Everything taken is handled: waits in the call for what comes next, if the
+    /// instance may. Answers whether it did.
+    pub(super) async fn stay(&mut self) -> bool {
+        if !self.stays || self.mailbox.has_delivery() {
+            return false;
+        }
+        self.finish_callback();
+        let mut next = pin!(self.mailbox.is_awaited());
+        poll_fn(|cx| {
+            let poll = next.as_mut().poll(cx);
+            if poll.is_pending() {
+                self.progress.rest();
+            }
+            poll
+        })
+        .await;
+        true
     }
 
     /// Takes messages together; none if something else comes next, or the guest

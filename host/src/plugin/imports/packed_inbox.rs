@@ -36,15 +36,19 @@ enum PackedDelivery {
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("simple-nats:client/packed-inbox@0.1.0")?;
-    instance.func_wrap("take", |mut store: StoreContextMut<'_, State>, (): ()| {
-        catch_up(&store)?;
-        Ok((store.data_mut().take().map(pack_delivery),))
+    instance.func_wrap_async("take", |mut store: StoreContextMut<'_, State>, (): ()| {
+        Box::new(async move {
+            come_back(&mut store).await?;
+            Ok((store.data_mut().take().map(pack_delivery),))
+        })
     })?;
-    instance.func_wrap(
+    instance.func_wrap_async(
         "take-messages",
         |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
-            catch_up(&store)?;
-            Ok((PackedGroup(store.data_mut().take_group(most as usize)),))
+            Box::new(async move {
+                come_back(&mut store).await?;
+                Ok((PackedGroup(store.data_mut().take_group(most as usize)),))
+            })
         },
     )?;
     instance.func_wrap(
@@ -76,6 +80,16 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
             })
         },
     )
+}
+
+/// The guest is done with what it took, and asks for more.
+async fn come_back(store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<()> {
+    catch_up(&*store)?;
+    if store.data_mut().stay().await {
+        // Ticks that went by meanwhile are not its own.
+        store.set_epoch_deadline(1);
+    }
+    Ok(())
 }
 
 fn pack_delivery(delivery: Delivery) -> PackedDelivery {

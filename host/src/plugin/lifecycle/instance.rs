@@ -8,7 +8,7 @@ use wasmtime::component::TypedFunc;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::plugin::adapters::{self, ConcurrentHandler, Handler, SingleHandler};
-use crate::plugin::dispatch::mailbox::{Delivery, Mailbox, Wait};
+use crate::plugin::dispatch::mailbox::{Delivery, Mailbox};
 use crate::plugin::error::GuestError;
 use crate::plugin::imports;
 use crate::plugin::limits::excess::CpuTimeExceeded;
@@ -129,7 +129,8 @@ impl Instance {
         batch: TypedFunc<(), ()>,
         mailbox: &Mailbox,
     ) -> Result<(), GuestError> {
-        while is_awaited(mailbox).await {
+        self.store.data_mut().stays = true;
+        while mailbox.is_awaited().await {
             self.progress.advance();
             // Ticks that went by while it was idle are not its own.
             self.store.set_epoch_deadline(1);
@@ -141,11 +142,12 @@ impl Instance {
             catch_up("on-deliveries", &self.store)?;
             self.store.data_mut().finish_callback();
         }
+        self.store.data_mut().stays = false;
         Ok(())
     }
 
     async fn serve_singly(&mut self, mailbox: &Mailbox) -> Result<(), GuestError> {
-        while is_awaited(mailbox).await {
+        while mailbox.is_awaited().await {
             self.push().await?;
         }
         Ok(())
@@ -236,14 +238,6 @@ impl Instance {
         let left = state.leave();
         state.plugin.subscriptions.leave(&left.subscriptions, &state.mailbox);
     }
-}
-
-/// Waits for something to handle; false: there will be nothing more.
-async fn is_awaited(mailbox: &Mailbox) -> bool {
-    mailbox.set_busy(false);
-    let is_awaited = mailbox.wait(None).await != Wait::Stopped;
-    mailbox.set_busy(is_awaited);
-    is_awaited
 }
 
 /// Waits for a call into the guest, but not for ever.

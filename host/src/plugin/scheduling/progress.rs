@@ -4,11 +4,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::cpu_time;
 use super::ticker::{Activity, TICK};
-use crate::time;
+use crate::time::Timer;
 
 /// A guest that has had this much of the processor at a tick has had its turn.
 /// The ticks themselves come by the clock on the wall: on a busy machine they
@@ -37,6 +38,8 @@ pub(in crate::plugin) struct Progress {
     since: AtomicU64,
     /// When the guest was given the processor last.
     slice: AtomicU64,
+    /// Nothing is in hand.
+    rests: AtomicBool,
 }
 
 /// How a guest stands at a tick.
@@ -61,6 +64,7 @@ impl Progress {
             had: AtomicU64::new(0),
             since: AtomicU64::new(UNKNOWN),
             slice: AtomicU64::new(UNKNOWN),
+            rests: AtomicBool::new(false),
         }
     }
 
@@ -95,6 +99,16 @@ impl Progress {
         }
     }
 
+    /// To be said by a host call in which the guest, with nothing in hand, waits for
+    /// the next delivery, whenever that is not there: what follows is a call begun anew.
+    pub(in crate::plugin) fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    fn rests(&self) -> bool {
+        self.rests.load(Ordering::Relaxed)
+    }
+
     fn pause(&self) {
         let since = self.since.load(Ordering::Relaxed);
         if since != UNKNOWN {
@@ -107,15 +121,15 @@ impl Progress {
     /// Runs a call into the guest, taking note of when it is at work.
     pub(in crate::plugin) async fn clocked<T>(&self, call: impl Future<Output = T>) -> T {
         let mut call = pin!(call);
-        let mut is_first = true;
+        self.rest();
         poll_fn(|cx| {
             let _running = self.activity.begin();
-            let now = if is_first { UNKNOWN } else { cpu_time::of_this_thread() };
-            is_first = false;
+            let now = if self.rests() { UNKNOWN } else { cpu_time::of_this_thread() };
+            self.rests.store(false, Ordering::Relaxed);
             self.since.store(now, Ordering::Relaxed);
             self.slice.store(now, Ordering::Relaxed);
             let poll = call.as_mut().poll(cx);
-            if poll.is_pending() {
+            if poll.is_pending() && !self.rests() {
                 self.pause();
             }
             poll
@@ -125,7 +139,7 @@ impl Progress {
 
     /// Runs a call into the guest; gives it up when one delivery has been in hand
     /// for longer than the limit. Looks four times in that time, so it may be up
-    /// to a quarter longer.
+    /// to a quarter longer. With nothing in hand, there is no limit.
     pub(in crate::plugin) async fn watch<T>(
         &self,
         limit: Duration,
@@ -133,27 +147,29 @@ impl Progress {
     ) -> Result<T, TookTooLong> {
         const LOOKS: u32 = 4;
         let mut call = pin!(self.clocked(call));
-        // Most calls do not wait, and need no timer.
-        tokio::select! {
-            biased;
-            result = &mut call => return Ok(result),
-            () = std::future::ready(()) => {}
-        }
         let (mut seen, mut looks) = (self.deliveries.load(Ordering::Relaxed), 0);
-        loop {
-            let timer = time::sleep(limit / LOOKS);
-            tokio::select! {
-                biased;
-                result = &mut call => return Ok(result),
-                () = timer => {}
+        let mut timer = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = call.as_mut().poll(cx) {
+                return Poll::Ready(Ok(result));
             }
-            let now = self.deliveries.load(Ordering::Relaxed);
-            looks = if now == seen { looks + 1 } else { 0 };
-            seen = now;
-            if looks >= LOOKS {
-                return Err(TookTooLong);
+            if self.rests() {
+                return Poll::Pending;
             }
-        }
+            // Most calls do not wait, and need no timer.
+            let timer = timer.get_or_insert_with(|| Timer::new(limit / LOOKS));
+            while timer.poll(cx).is_ready() {
+                let now = self.deliveries.load(Ordering::Relaxed);
+                looks = if now == seen { looks + 1 } else { 0 };
+                seen = now;
+                if looks >= LOOKS {
+                    return Poll::Ready(Err(TookTooLong));
+                }
+                *timer = Timer::new(limit / LOOKS);
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -183,6 +199,32 @@ mod tests {
         assert_eq!(progress.watch(limit, deliveries).await, Ok(()));
         let stuck = progress.watch(limit, std::future::pending::<()>());
         assert_eq!(stuck.await, Err(TookTooLong));
+    }
+
+    #[tokio::test]
+    async fn nothing_in_hand_has_no_limit_and_costs_no_time() {
+        let progress = progress();
+        let limit = Duration::from_millis(40);
+        let call = async {
+            work(&progress, Duration::from_millis(4));
+            let mut pause = pin!(tokio::time::sleep(limit * 4));
+            poll_fn(|cx| {
+                progress.rest();
+                pause.as_mut().poll(cx)
+            })
+            .await;
+            progress.advance();
+            let had = progress.tick().cpu_time;
+            tokio::time::sleep(limit / 2).await;
+            had
+        };
+        assert_eq!(progress.watch(limit, call).await, Ok(Duration::ZERO));
+        let stuck = async {
+            progress.rest();
+            tokio::task::yield_now().await;
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(progress.watch(limit, stuck).await, Err(TookTooLong));
     }
 
     #[tokio::test]

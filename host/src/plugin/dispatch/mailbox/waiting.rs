@@ -48,6 +48,21 @@ impl Mailbox {
         }
     }
 
+    /// Waits with nothing in hand; false: there will be nothing more.
+    pub(in crate::plugin) async fn is_awaited(&self) -> bool {
+        self.set_busy(false);
+        let is_awaited = self.wait(None).await != Wait::Stopped;
+        self.set_busy(is_awaited);
+        is_awaited
+    }
+
+    /// Whether there is something to take. Due timers count.
+    pub(in crate::plugin) fn has_delivery(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.collect_timers();
+        !inner.is_idle()
+    }
+
     /// Nothing new is expected: waits end once everything was taken, and timers
     /// don't come any more, or one without a delay would go on for ever.
     pub(in crate::plugin) fn stop(&self) {
