@@ -2,20 +2,17 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use harness::{Admin, Scene};
-use program::{assert_has, output, run_to_end, told};
-use second::{ask, settle};
 use serde_json::{Value, json};
 use test_support::{Finished, LogLine, NatsServer, eventually, guest, http, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::harness::{Admin, Scene};
+use crate::program::{self, assert_has, output, run_to_end, told};
+use crate::second::{ask, settle};
 
 const ADMIN: [&str; 3] = ["-A", "--admin", "127.0.0.1:0"];
 

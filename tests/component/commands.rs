@@ -1,14 +1,11 @@
 //! Commands: ordinary programs with a `main`, run to their exit code.
 
-mod harness;
-mod program;
-mod second;
-
 use anyhow::Result;
-use harness::{next, next_text, run};
-use program::{assert_has, printed_error};
-use second::{ask, listen, service_error, settle};
 use test_support::{NatsServer, Signal};
+
+use crate::harness::{next, next_text, run};
+use crate::program::{self, assert_has, printed_error};
+use crate::second::{ask, listen, service_error, settle};
 
 #[tokio::test]
 async fn the_exit_code_is_the_programs() -> Result<()> {

@@ -1,12 +1,11 @@
 //! Connections as a plugin makes them: their names, the addresses of servers, and
 //! what a server tells of itself.
 
-mod harness;
-
 use anyhow::{Context, Result};
-use harness::{GuestError, Probe, Scene, run, run_until_ready};
 use serde_json::{Value, json};
 use test_support::{NatsServer, Signal, eventually};
+
+use crate::harness::{GuestError, Probe, Scene, run, run_until_ready};
 
 fn text(value: &Value) -> Result<&str> {
     value.as_str().with_context(|| format!("{value} is no text"))

@@ -3,17 +3,15 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use program::{assert_has, message};
-use second::ask;
 use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
+
+use crate::harness;
+use crate::program::{self, assert_has, message};
+use crate::second::ask;
 
 /// Two plugins that answer on `echo`, in two versions of one source.
 const ECHO: &str = "cp \"$ECHO\" it.wasm";

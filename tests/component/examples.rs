@@ -2,17 +2,14 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use harness::{next_text, run, run_until_ready};
-use program::{assert_has, output, printed_error};
-use second::{listen, settle};
 use test_support::{HostProcess, LogLine, NatsServer, eventually};
+
+use crate::harness::{next_text, run, run_until_ready};
+use crate::program::{assert_has, output, printed_error};
+use crate::second::{listen, settle};
 
 /// What a host's plugin has printed so far, without what other lines say.
 fn printed(host: &HostProcess) -> Vec<String> {

@@ -1,17 +1,14 @@
 //! Components written against interfaces of others, with a real server: each guest
 //! does what the first word of a message says.
 
-mod harness;
-mod program;
-mod second;
-
 use anyhow::{Context, Result, ensure};
 use async_nats::HeaderMap;
-use harness::{Scene, next, next_text, run, run_until_ready};
-use program::{assert_has, failure, output, run_to_end, start, told};
-use second::{ask, listen, service_error};
 use serde_json::json;
 use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest, within};
+
+use crate::harness::{self, Scene, next, next_text, run, run_until_ready};
+use crate::program::{assert_has, failure, output, run_to_end, start, told};
+use crate::second::{ask, listen, service_error};
 
 /// Guests whose handlers are called for one message at a time.
 const SINGLE: [&str; 3] = ["wasmcloud", "wasi-messaging", "wasmcloud-draft"];

@@ -2,18 +2,16 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod second;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Scene, next_text};
-use second::{ask, listen, settle};
 use serde_json::{Value, json};
 use test_support::{LogLine, eventually, guest, within};
+
+use crate::harness::{self, Scene, next_text};
+use crate::second::{ask, listen, settle};
 
 #[test]
 fn every_guest_is_named_in_a_test() -> Result<()> {

@@ -4,15 +4,13 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Scene, listen, next_text};
-use program::assert_has;
 use test_support::{Finished, HostProcess, LogLine, NatsServer, guest};
+
+use crate::harness::{Scene, listen, next_text};
+use crate::program::{self, assert_has};
 
 const SUBSCRIBE: [&str; 4] = ["--allow-subscribe", "rpc.sum", "--allow-queue-group", "workers"];
 const PUBLISH: [&str; 2] = ["--allow-publish", "rpc.sum.done"];

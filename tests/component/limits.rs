@@ -3,19 +3,16 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::asking::{RELAY, request};
-use harness::{GuestError, Probe, Scene, next_text};
-use program::{assert_has, told};
-use second::{ask, listen, service_error, settle};
 use serde_json::{Value, json};
 use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
+
+use crate::harness::asking::{RELAY, request};
+use crate::harness::{self, GuestError, Probe, Scene, next_text};
+use crate::program::{assert_has, told};
+use crate::second::{ask, listen, service_error, settle};
 
 /// The plugin `probe`, which may do everything, within limits.
 async fn probe_within(limits: &[&str]) -> Result<(Scene, Probe)> {

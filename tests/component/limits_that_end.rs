@@ -1,12 +1,11 @@
 //! Limits beyond which an instance ends, or does not begin: one event says so, with
 //! what was in use, what would have been, and what may be.
 
-mod harness;
-
 use anyhow::{Context, Result};
-use harness::{Scene, run};
 use serde_json::{Value, json};
 use test_support::{HostProcess, LogLine, NatsServer};
+
+use crate::harness::{Scene, run};
 
 /// The event of this limit: current, desired, maximum.
 async fn event_in(host: &HostProcess, limit: &str) -> Result<[u64; 3]> {

@@ -1,17 +1,15 @@
 //! Logging in: every way to do it, what is said when it fails, and who gets to see
 //! the secrets.
 
-mod harness;
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Probe, run_until_ready};
-use program::{assert_has, command, failure, output, run_to_end, start, told};
 use serde_json::json;
 use test_support::{Accounts, FakeServer, Finished, HostProcess, INFO, NatsServer, TempDir};
+
+use crate::harness::{self, Probe, run_until_ready};
+use crate::program::{assert_has, command, failure, output, run_to_end, start, told};
 
 const USER: &str = r#"authorization { user: "derek", password: "p@ss:w/rd" }"#;
 const TOKEN: &str = r#"authorization { token: "t0p-s3cret" }"#;

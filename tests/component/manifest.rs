@@ -1,18 +1,15 @@
 //! Plugins run from a manifest, and what is told of a manifest that makes no
 //! sense.
 
-mod harness;
-mod program;
-mod second;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::Probe;
-use program::{assert_has, output, run_to_end, start};
-use second::ask;
 use serde_json::{Value, json};
 use test_support::{HostProcess, LogLine, NatsServer, TempDir, guest};
+
+use crate::harness::Probe;
+use crate::program::{self, assert_has, output, run_to_end, start};
+use crate::second::ask;
 
 /// A manifest in a folder of its own.
 struct Written {

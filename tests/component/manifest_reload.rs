@@ -2,19 +2,17 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use harness::connection_id;
-use second::ask;
 use serde_json::{Value, json};
 use test_support::{HostProcess, LogLine, NatsServer, Signal, TempDir, guest};
+
+use crate::harness::connection_id;
+use crate::program;
+use crate::second::ask;
 
 /// A manifest that can be written anew, and the host that runs it.
 struct Scene {

@@ -1,13 +1,12 @@
 //! The vocabulary of a NATS client, as a plugin has it: subscribing, publishing
 //! and ending. Names and addresses are in `connecting`, requests in `requests`.
 
-mod harness;
-
 use anyhow::{Context, Result};
 use futures_util::{FutureExt, StreamExt};
-use harness::{GuestError, Scene, connection_id, listen, next, round_trip};
 use serde_json::json;
 use test_support::eventually;
+
+use crate::harness::{GuestError, Scene, connection_id, listen, next, round_trip};
 
 fn kind(error: &GuestError) -> &str {
     &error.kind

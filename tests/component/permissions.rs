@@ -1,15 +1,13 @@
 //! What plugins may do: for each permission the refusal first.
 
-mod harness;
-mod program;
-mod second;
-
 use anyhow::{Context, Result};
 use futures_util::{FutureExt, StreamExt};
-use harness::{Probe, Scene, listen, next, next_text, run};
-use program::assert_has;
 use serde_json::{Value, json};
 use test_support::{NatsServer, Signal};
+
+use crate::harness::{Probe, Scene, listen, next, next_text, run};
+use crate::program::assert_has;
+use crate::second;
 
 /// What the probe needs to be told anything.
 const COMMANDS: [&str; 2] = ["--allow-subscribe", "probe.cmd"];

@@ -1,17 +1,14 @@
 //! Publishing in callbacks: in order, whichever way, and whatever becomes of the
 //! callback.
 
-mod harness;
-mod program;
-mod second;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use async_nats::Message;
-use harness::{Scene, next, next_text};
-use program::assert_has;
-use second::{listen, service_error};
+
+use crate::harness::{Scene, next, next_text};
+use crate::program::assert_has;
+use crate::second::{listen, service_error};
 
 const IN: &str = "publisher.in";
 const OUT: &str = "publisher.out";

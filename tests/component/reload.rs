@@ -3,20 +3,17 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use harness::Admin;
-use program::{assert_has, told};
-use second::{ask, listen, settle};
 use serde_json::{Value, json};
 use test_support::{HostProcess, NatsServer, Signal, TempDir, eventually, guest};
+
+use crate::harness::{self, Admin};
+use crate::program::{self, assert_has, told};
+use crate::second::{ask, listen, settle};
 
 /// A host with one plugin, called `it`, whose component can be replaced.
 struct Scene {

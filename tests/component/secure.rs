@@ -1,18 +1,16 @@
 //! Encrypted connections, and those over WebSocket: what is encrypted when, who is
 //! trusted, and what is said when somebody is not.
 
-mod harness;
-mod program;
-
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use harness::run_until_ready;
-use program::{assert_has, command, failure, output, output_for, run_to_end, told};
 use serde_json::Value;
 use test_support::{
     Authority, FakeServer, HostProcess, INFO, Identity, NatsServer, Proxy, eventually,
 };
+
+use crate::harness::run_until_ready;
+use crate::program::{self, assert_has, command, failure, output, output_for, run_to_end, told};
 
 /// A server that shows this certificate, with more settings of `tls`.
 async fn server_showing(identity: &Identity, settings: &str) -> Result<NatsServer> {

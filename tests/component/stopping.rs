@@ -3,14 +3,12 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod second;
-
 use anyhow::{Context, Result};
-use harness::{Scene, next, next_text};
-use second::{ask, listen, settle};
 use serde_json::Value;
 use test_support::{LogLine, Signal, eventually};
+
+use crate::harness::{Scene, next, next_text};
+use crate::second::{ask, listen, settle};
 
 /// Whether the host says that it gave something up.
 fn complains(line: &LogLine) -> bool {

@@ -1,16 +1,13 @@
 //! `pub`, `sub` and `request`: what one sends, another gets.
 
-mod harness;
-mod program;
-mod second;
-
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use futures_util::StreamExt;
-use harness::{next, run_until_ready};
-use program::{assert_has, command, failure, output, output_for, start};
-use second::{listen, settle};
 use test_support::{HostProcess, LogLine, NatsServer, Signal};
+
+use crate::harness::{next, run_until_ready};
+use crate::program::{self, assert_has, command, failure, output, output_for, start};
+use crate::second::{listen, settle};
 
 /// Starts `sub` and waits until the server knows.
 async fn subscribe(server: &NatsServer, args: &[&str]) -> Result<HostProcess> {

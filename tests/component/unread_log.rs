@@ -2,18 +2,16 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use second::ask;
 use test_support::{NatsServer, guest, within};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
+
+use crate::program;
+use crate::second::ask;
 
 /// One message's worth of lines, and how many such messages: with a pipe of 64 KiB
 /// and what the host keeps, most of it finds no place.

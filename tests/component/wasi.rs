@@ -3,18 +3,15 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-mod harness;
-mod program;
-mod second;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::Scene;
-use program::{assert_has, output, start};
-use second::{ask, service_error};
 use serde_json::{Value, json};
 use test_support::{LogLine, TempDir, guest};
+
+use crate::harness::Scene;
+use crate::program::{assert_has, output, start};
+use crate::second::{ask, service_error};
 
 /// What the guest `system` says of a thing that it tried.
 async fn tried(scene: &Scene, what: &str, text: &str) -> Result<String> {

@@ -1,14 +1,13 @@
 //! What is on the wire between host and server: bytes as they are, limits, and
 //! what comes of a server that does not keep to the protocol.
 
-mod harness;
-
 use anyhow::{Context, Result};
-use harness::{
-    GuestError, Probe, RawClient, Scene, connection_id, listen, next, next_text, round_trip,
-};
 use serde_json::{Value, json};
 use test_support::{FakeServer, INFO, NatsServer, Proxy, eventually};
+
+use crate::harness::{
+    self, GuestError, Probe, RawClient, Scene, connection_id, listen, next, next_text, round_trip,
+};
 
 fn kind(error: &GuestError) -> &str {
     &error.kind

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use test_support::{FakeServer, LogLine, TempDir, guest};
 
+use super::{NOBODY, path};
 use crate::program::{self, assert_has, failure, run_to_end};
-use crate::{NOBODY, path};
 
 /// A terminal of the smallest usual size.
 const SCREEN_LINES: usize = 24;

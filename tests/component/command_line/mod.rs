@@ -3,24 +3,18 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-#[path = "../harness/mod.rs"]
-mod harness;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../second/mod.rs"]
-mod second;
-
 mod components;
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use harness::{Scene, run, run_until_ready};
-use program::{assert_has, command, failure, output, told};
-use second::ask;
 use serde_json::{Value, json};
 use test_support::{FakeServer, HostProcess, NatsServer, Signal, eventually, guest};
 use tokio::net::TcpListener;
+
+use crate::harness::{Scene, run, run_until_ready};
+use crate::program::{self, assert_has, command, failure, output, told};
+use crate::second::ask;
 
 /// Nothing listens on port 1.
 const NOBODY: &str = "127.0.0.1:1";

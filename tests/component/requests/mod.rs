@@ -1,18 +1,16 @@
 //! Requests of plugins: when a request ends, and that each answer finds its own.
 
-#[path = "../harness/mod.rs"]
-mod harness;
-
 mod inboxes;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use async_nats::Subscriber;
-use harness::asking::{RELAY, answer, echo, inbox, report, request, send};
-use harness::{Probe, RawClient, Scene, listen, next, run_until_ready};
 use serde_json::{Value, json};
 use test_support::{NatsServer, Proxy};
+
+use crate::harness::asking::{RELAY, answer, echo, inbox, report, request, send};
+use crate::harness::{Probe, RawClient, Scene, listen, next, run_until_ready};
 
 /// Far less than the 5 seconds after which a request ends by itself.
 const AT_ONCE: Duration = Duration::from_secs(3);
