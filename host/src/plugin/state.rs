@@ -222,7 +222,7 @@ impl State {
     /// with this.
     pub(super) fn take_group(&mut self, most: usize) -> Arc<Vec<Incoming>> {
         self.finish();
-        let size = self.group.next_size().min(most);
+        let size = self.group.next_size(self.mailbox.waiting()).min(most);
         let take = |into: &mut _| self.mailbox.take_messages(size, group::MAX_BYTES, into);
         self.group.begin(take);
         let messages = self.group.messages();

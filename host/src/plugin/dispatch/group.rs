@@ -60,10 +60,16 @@ impl Group {
         self.place = Some(place);
     }
 
-    /// How many messages to take together; 0 if the guest does not count.
-    pub(in crate::plugin) fn next_size(&mut self) -> usize {
+    /// How many of the messages that wait to take together; 0 if the guest does not
+    /// count.
+    pub(in crate::plugin) fn next_size(&mut self, waiting: usize) -> usize {
         if self.place.is_none() {
             return 0;
+        }
+        if waiting <= 1 {
+            // Not worth a look at the clock.
+            self.since = None;
+            return 1;
         }
         let now = time::now();
         if let Some(since) = self.since.replace(now) {
