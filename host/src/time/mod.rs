@@ -59,25 +59,7 @@ pub(crate) async fn timeout<T>(
     longest: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, Elapsed> {
-    within(work, sleep(longest)).await
-}
-
-/// Waits for something, but not longer than until then.
-///
-/// # Errors
-/// If it takes longer.
-pub(crate) async fn timeout_at<T>(
-    deadline: Instant,
-    work: impl Future<Output = T>,
-) -> Result<T, Elapsed> {
-    within(work, sleep_until(deadline)).await
-}
-
-async fn within<T>(
-    work: impl Future<Output = T>,
-    time: impl Future<Output = ()>,
-) -> Result<T, Elapsed> {
-    let (mut work, time) = (pin!(work), pin!(time));
+    let (mut work, time) = (pin!(work), pin!(sleep(longest)));
     tokio::select! {
         biased;
         done = &mut work => Ok(done),

@@ -12,9 +12,9 @@ mod waiting;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::sync::Notify;
 
 use self::answers::answer_size;
 pub(in crate::plugin) use self::delivery::{Delivery, Event, Incoming};
@@ -41,7 +41,8 @@ pub(in crate::plugin) struct Mailbox {
     inner: Mutex<Inner>,
     /// The number of messages in it, to be read without the lock.
     waiting: AtomicUsize,
-    changed: Notify,
+    /// Who waits for something to take.
+    waiter: AtomicWaker,
     role: AtomicU8,
     /// Its instance is at work, and does not wait for a delivery.
     busy: AtomicBool,
@@ -94,7 +95,7 @@ impl Mailbox {
             },
             inner: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            changed: Notify::new(),
+            waiter: AtomicWaker::new(),
             role: AtomicU8::new(Role::Serving as u8),
             busy: AtomicBool::new(false),
             handled: AtomicU64::new(0),
@@ -208,7 +209,7 @@ impl Mailbox {
 
     fn signal(&self, was_idle: bool) {
         if was_idle {
-            self.changed.notify_one();
+            self.waiter.wake();
         }
     }
 

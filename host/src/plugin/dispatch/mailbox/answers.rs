@@ -55,7 +55,7 @@ impl Mailbox {
             inner.requests = inner.requests.saturating_sub(1);
         }
         drop(inner);
-        self.changed.notify_one();
+        self.waiter.wake();
     }
 }
 

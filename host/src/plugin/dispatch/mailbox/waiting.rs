@@ -1,9 +1,11 @@
 //! How an instance waits for what comes, timers among it.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::{Delivery, Inner, Mailbox};
-use crate::time;
+use crate::time::{self, Timer};
 
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,34 +19,40 @@ pub(in crate::plugin) enum Wait {
 }
 
 impl Mailbox {
-    /// Waits until there is something to take. Due timers count.
+    /// Waits until there is something to take. Due timers count. One at a time may wait.
     pub(in crate::plugin) async fn wait(&self, timeout: Option<Duration>) -> Wait {
         let until = timeout.and_then(|timeout| time::now().checked_add(timeout));
+        let mut timer = None;
+        poll_fn(|cx| self.poll_wait(cx, until, &mut timer)).await
+    }
+
+    fn poll_wait(
+        &self,
+        cx: &mut Context<'_>,
+        until: Option<Instant>,
+        timer: &mut Option<Timer>,
+    ) -> Poll<Wait> {
         loop {
-            let changed = self.changed.notified();
             let deadline = {
                 let mut inner = self.inner.lock();
                 let due = inner.collect_timers();
                 if !inner.is_idle() {
-                    return Wait::Ready;
+                    return Poll::Ready(Wait::Ready);
                 }
                 if inner.stopping && inner.requests == 0 {
-                    return Wait::Stopped;
+                    return Poll::Ready(Wait::Stopped);
                 }
-                match (due, until) {
-                    (Some(due), Some(until)) => Some(due.min(until)),
-                    (due, until) => due.or(until),
-                }
+                // Under the lock: what comes after this look wakes.
+                self.waiter.register(cx.waker());
+                [due, until].into_iter().flatten().min()
             };
-            let Some(deadline) = deadline else {
-                changed.await;
-                continue;
-            };
+            let Some(deadline) = deadline else { return Poll::Pending };
             if until.is_some_and(|until| until <= time::now()) {
-                return Wait::TimedOut;
+                return Poll::Ready(Wait::TimedOut);
             }
-            // Either way the loop looks again at what there is.
-            let _ = time::timeout_at(deadline, changed).await;
+            let timer = timer.get_or_insert_with(|| Timer::new(Duration::ZERO));
+            timer.reset(deadline);
+            ready!(timer.poll(cx));
         }
     }
 
@@ -67,12 +75,12 @@ impl Mailbox {
     /// don't come any more, or one without a delay would go on for ever.
     pub(in crate::plugin) fn stop(&self) {
         self.inner.lock().stopping = true;
-        self.changed.notify_one();
+        self.waiter.wake();
     }
 
     pub(in crate::plugin) fn set_timer(&self, id: u64, delay: Duration, repeat: bool) {
         self.inner.lock().timers.set(id, time::now(), delay, repeat);
-        self.changed.notify_one();
+        self.waiter.wake();
     }
 
     pub(in crate::plugin) fn cancel_timer(&self, timer: u64) {
