@@ -133,8 +133,18 @@ impl Group {
             return false;
         }
         let Some(count) = place.as_le_slice(store).first_chunk() else { return false };
-        let begun = (u32::from_le_bytes(*count) as usize).min(self.messages.len());
-        self.begun.swap(begun, Ordering::Relaxed) != begun
+        self.go_on_to(u32::from_le_bytes(*count) as usize)
+    }
+
+    /// So many were begun. That only grows, or a guest that counts to and fro would
+    /// have its time anew for ever.
+    fn go_on_to(&self, begun: usize) -> bool {
+        let begun = begun.min(self.messages.len());
+        let goes_on = begun > self.begun.load(Ordering::Relaxed);
+        if goes_on {
+            self.begun.store(begun, Ordering::Relaxed);
+        }
+        goes_on
     }
 }
 
@@ -145,5 +155,24 @@ pub(in crate::plugin) fn look<'a>(store: impl Into<StoreContext<'a, State>>) {
     let state = store.data();
     if state.group.look(store) {
         state.progress.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Message;
+
+    #[test]
+    fn a_guest_that_counts_to_and_fro_does_not_go_on() {
+        let mut group = Group::new();
+        let message = || Message::new("a", None, b"", b"");
+        let messages = (1..=3).map(|sid| Incoming { client: 1, sid, message: message() });
+        group.begin(|into| into.extend(messages));
+        let counts = [1, 1, 2, 1, 2, 0, 9, 3, 2].map(|count| group.go_on_to(count));
+        assert_eq!(counts, [true, false, true, false, false, false, true, false, false]);
+        assert_eq!(group.in_hand().map(|incoming| incoming.sid), Some(3));
+        group.finish();
+        assert!(!group.go_on_to(1));
     }
 }
