@@ -35,7 +35,7 @@ fn has_room(input: &BytesMut) -> bool {
 
 /// Gives the block back if nothing half-read lies in it.
 pub(super) fn give_back(input: &mut BytesMut) {
-    if input.is_empty() {
+    if input.is_empty() && input.capacity() > 0 {
         BLOCK.replace(std::mem::take(input));
     }
 }
