@@ -205,16 +205,22 @@ impl State {
             return false;
         }
         self.finish_callback();
+        let mut has_rested = false;
         let mut next = pin!(self.mailbox.is_awaited());
         poll_fn(|cx| {
             let poll = next.as_mut().poll(cx);
             if poll.is_pending() {
                 self.progress.rest();
+                has_rested = true;
             }
             poll
         })
         .await;
-        true
+        if has_rested {
+            // Also if what woke it is gone, or is that there will be nothing more.
+            self.progress.advance();
+        }
+        has_rested
     }
 
     /// Takes messages together; none if something else comes next, or the guest

@@ -13,6 +13,7 @@ use crate::plugin::error::GuestError;
 use crate::plugin::imports;
 use crate::plugin::limits::excess::CpuTimeExceeded;
 use crate::plugin::loading::bindings::Guest;
+use crate::plugin::loading::engine::Concurrency;
 use crate::plugin::loading::loaded::Loaded;
 use crate::plugin::reporting::text;
 use crate::plugin::scheduling::progress::Progress;
@@ -30,8 +31,9 @@ pub(in crate::plugin) struct Instance {
 
 /// What the host calls.
 enum Exports {
-    /// Those of our own world, with the one for many deliveries if it is there.
-    Own { guest: Guest, batch: Option<TypedFunc<(), ()>> },
+    /// Those of our own world, with the one for many deliveries if it is there, and
+    /// whether a call of that may last.
+    Own { guest: Guest, batch: Option<TypedFunc<(), ()>>, stays: bool },
     /// The handler of an interface of others.
     Foreign(SingleHandler),
     /// The same, for several messages at once.
@@ -83,7 +85,9 @@ impl Instance {
                 guest.simple_nats_client_lifecycle().call_start(&mut store).await.map_err(trap)?;
             started.map_err(|reason| GuestError::Start(text::reason(&reason)))?;
             catch_up("start", &store)?;
-            Ok(Exports::Own { guest, batch })
+            // While it waits in a call, nothing else of it would go on.
+            let stays = loaded.concurrency == Concurrency::Off;
+            Ok(Exports::Own { guest, batch, stays })
         };
         let during = "start";
         let outcome = match progress.watch(limits.start_timeout, pin!(begin)).await {
@@ -114,7 +118,8 @@ impl Instance {
             Exports::Concurrent(handler) => {
                 Box::pin(handler.serve(&mut self.store, &mailbox, &self.progress)).await
             }
-            Exports::Own { batch: Some(batch), .. } => {
+            Exports::Own { batch: Some(batch), stays, .. } => {
+                self.store.data_mut().stays = *stays;
                 let batch = *batch;
                 self.serve_batches(batch, &mailbox).await
             }
@@ -129,13 +134,12 @@ impl Instance {
         batch: TypedFunc<(), ()>,
         mailbox: &Mailbox,
     ) -> Result<(), GuestError> {
-        self.store.data_mut().stays = true;
         while mailbox.is_awaited().await {
             self.progress.advance();
             // Ticks that went by while it was idle are not its own.
             self.store.set_epoch_deadline(1);
-            // Boxed, so that the room for it is there only while there is one; and first,
-            // so that it is made where it stays.
+            // Boxed, so that only those need the room for it that have been called; and
+            // first, so that it is made where it stays.
             let room = Box::new_uninit();
             let call = Box::into_pin(Box::write(room, batch.call_async(&mut self.store, ())));
             finish("on-deliveries", &self.progress, self.callback_timeout, call).await?;

@@ -51,22 +51,24 @@ impl Linkers {
         self.stack_bytes
     }
 
-    /// The linker that a component needs, and what is to be told when it runs.
+    /// The linker that a component needs, of which kind it is, and what is to be told
+    /// when the component runs.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
     pub(in crate::plugin) async fn of(
         &self,
         component: &[u8],
-    ) -> Result<(&Linker<State>, &Arc<Activity>), LoadError> {
-        let linked = match concurrency_of(component) {
+    ) -> Result<(&Linker<State>, Concurrency, &Arc<Activity>), LoadError> {
+        let concurrency = concurrency_of(component);
+        let linked = match concurrency {
             Concurrency::On => {
                 let make = async || Linked::new(Concurrency::On, self.stack_bytes);
                 self.asynchronous.get_or_try_init(make).await?
             }
             Concurrency::Off => &self.plain,
         };
-        Ok((&linked.linker, linked.ticker.activity()))
+        Ok((&linked.linker, concurrency, linked.ticker.activity()))
     }
 }
 

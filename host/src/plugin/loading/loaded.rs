@@ -11,6 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use super::bindings::GuestPre;
 use super::catalogue::Content;
 use super::component::{self, BATCH_HANDLER, Interfaces, Kind};
+use super::engine::Concurrency;
 use super::linkers::Linkers;
 use crate::plugin::adapters::HandlerPre;
 use crate::plugin::error::{LoadError, StartError};
@@ -29,6 +30,8 @@ pub(in crate::plugin) struct Loaded {
     pub(in crate::plugin) batch: Option<ComponentExportIndex>,
     /// The handler of an interface of others, if that is how it takes messages.
     pub(in crate::plugin) handler: Option<HandlerPre>,
+    /// Whether something of it may be under way beside a call.
+    pub(in crate::plugin) concurrency: Concurrency,
     /// To be told when a guest of it runs.
     pub(in crate::plugin) activity: Arc<Activity>,
     /// Native stack that it may use.
@@ -99,7 +102,7 @@ async fn make(
     bytes: Bytes,
     content: Content,
 ) -> Result<Loaded, LoadError> {
-    let (linker, activity) = linkers.of(&bytes).await?;
+    let (linker, concurrency, activity) = linkers.of(&bytes).await?;
     let component = found_or_compiled(linkers, linker.engine(), name, bytes, content).await?;
     let interfaces = Interfaces::of(&component);
     let Fitting { kind, pre, batch, handler } = fit(linker, &component, &interfaces, name)?;
@@ -107,7 +110,7 @@ async fn make(
         tracing::info!(component = name, chosen, other, "it has two handlers; one is not called");
     }
     let (activity, stack_bytes) = (Arc::clone(activity), linkers.stack_bytes());
-    Ok(Loaded { kind, pre, batch, handler, activity, stack_bytes, content })
+    Ok(Loaded { kind, pre, batch, handler, concurrency, activity, stack_bytes, content })
 }
 
 /// Takes a component from the cache, or compiles it.
