@@ -69,21 +69,15 @@ pub(crate) fn take(most: usize) -> Result<Option<usize>, Error> {
 
 /// Handles what there is, until the host has nothing more for this call.
 pub(crate) fn take_all() {
+    let mut expects_messages = true;
     loop {
-        while take_messages(usize::MAX).is_some() {}
-        // Something else comes first, if anything does.
-        let mut is_over = true;
-        while let Some(delivery) = packed_inbox::take() {
-            is_over = false;
-            let is_message = matches!(delivery, PackedDelivery::Message(_));
-            handle(delivery);
-            if is_message {
-                break;
-            }
+        if expects_messages && take_messages(usize::MAX).is_some() {
+            continue;
         }
-        if is_over {
-            return;
-        }
+        let Some(delivery) = packed_inbox::take() else { return };
+        // Behind something else there is likely more of it.
+        expects_messages = matches!(delivery, PackedDelivery::Message(_));
+        handle(delivery);
     }
 }
 
