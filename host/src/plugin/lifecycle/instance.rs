@@ -119,9 +119,11 @@ impl Instance {
                 Box::pin(handler.serve(&mut self.store, &mailbox, &self.progress)).await
             }
             Exports::Own { batch: Some(batch), stays, .. } => {
-                self.store.data_mut().stays = *stays;
                 let batch = *batch;
-                self.serve_batches(batch, &mailbox).await
+                self.store.data_mut().stays = *stays;
+                let served = self.serve_batches(batch, &mailbox).await;
+                self.store.data_mut().stays = false;
+                served
             }
             Exports::Own { .. } | Exports::Foreign(_) => {
                 Box::pin(self.serve_singly(&mailbox)).await
@@ -146,7 +148,6 @@ impl Instance {
             catch_up("on-deliveries", &self.store)?;
             self.store.data_mut().finish_callback();
         }
-        self.store.data_mut().stays = false;
         Ok(())
     }
 
