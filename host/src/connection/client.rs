@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::error::{ClientError, ConnectError};
 use super::options::ConnectionOptions;
 use super::receiver::Receiver;
-use super::shared::{self, ConnectionStatus, Route, Shared};
+use super::shared::{self, ConnectionStatus, Departure, Route, Shared};
 use super::tenant::Tenant;
 use crate::protocol::{
     QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
@@ -163,7 +163,10 @@ impl Client {
 
     /// Publishes several messages that go out in one piece.
     pub(crate) fn publish_together<R>(&self, publish: impl FnOnce(&mut Together<'_>) -> R) -> R {
-        self.shared.command(|state| publish(&mut Together { client: self, state }))
+        self.shared.command_and(|state| {
+            let mut together = Together { client: self, state, departure: Departure::Soon };
+            (publish(&mut together), together.departure)
+        })
     }
 
     /// Whether [`offer`](Self::offer) would take messages of so many bytes in all.
@@ -385,9 +388,15 @@ impl Client {
 pub(crate) struct Together<'a> {
     client: &'a Client,
     state: &'a mut shared::State,
+    departure: Departure,
 }
 
 impl Together<'_> {
+    /// They get on their way like this, unless some have to wait.
+    pub(crate) fn leave(&mut self, departure: Departure) {
+        self.departure = departure;
+    }
+
     /// Puts a message, which there was [room](Client::check_room) for, behind those
     /// published before.
     ///

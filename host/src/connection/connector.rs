@@ -18,7 +18,8 @@ pub(crate) trait Connector: Send + Sync {
 /// A stream that is being opened.
 pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
 
-/// Bytes in both directions.
+/// Bytes in both directions. It keeps the wakers of both apart, since whoever publishes
+/// may write while the driver waits for what is to be read.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

@@ -67,10 +67,7 @@ impl Driver {
                 End::Finished => break,
                 // The other side may be gone before an end that was asked for.
                 End::Lost(_) if self.shared.lock().end.is_some() => break,
-                End::Lost(reason) => {
-                    let (unwritten, cut) = link.unwritten();
-                    self.shared.lost(&reason, unwritten, cut);
-                }
+                End::Lost(reason) => link.lose(&self.shared, &reason),
             }
             let pause = self.pool.lost(link.age());
             drop(link);

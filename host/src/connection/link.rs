@@ -2,21 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_util::io::poll_read_buf;
+use parking_lot::Mutex;
 
 use super::back_pressure::BackPressure;
 use super::block;
 use super::clock::Clock;
 use super::patience::Patience;
-use super::shared::{Interruption, Shared, State};
+use super::shared::{Interruption, Shared};
 use super::transport::Transport;
-use crate::protocol::{KEPT_OUTPUT, Retired, first_unwritten};
+use super::wire::Wire;
+use crate::protocol::Retired;
 use crate::time;
 
 /// How long what is left may take to be written when the connection ends.
@@ -27,16 +27,35 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A transport over which a server has accepted the connection.
 pub(super) struct Link {
-    stream: Transport,
-    input: BytesMut,
-    output: Vec<u8>,
-    written: usize,
-    /// Nothing written waits in the transport itself.
-    flushed: bool,
+    wire: Arc<Mutex<Wire>>,
+    intake: Intake,
     patience: Patience,
     clock: Clock,
-    back_pressure: BackPressure,
     since: Instant,
+}
+
+/// What takes in what the server sends.
+struct Intake {
+    input: BytesMut,
+    back_pressure: BackPressure,
+}
+
+/// While it lives, whoever publishes may write to the wire.
+struct InUse<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> InUse<'a> {
+    fn begin(shared: &'a Shared, wire: &Arc<Mutex<Wire>>) -> Self {
+        shared.lock().wire = Some(Arc::clone(wire));
+        Self { shared }
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().wire = None;
+    }
 }
 
 /// Why a link is over.
@@ -52,14 +71,10 @@ pub(super) enum End {
 impl Link {
     pub(super) fn new(stream: Transport, input: BytesMut) -> Self {
         Self {
-            stream,
-            input,
-            output: Vec::new(),
-            written: 0,
-            flushed: true,
+            wire: Arc::new(Mutex::new(Wire::new(stream))),
+            intake: Intake { input, back_pressure: BackPressure::new() },
             patience: Patience::default(),
             clock: Clock::new(),
-            back_pressure: BackPressure::new(),
             since: time::now(),
         }
     }
@@ -71,6 +86,7 @@ impl Link {
 
     /// Moves bytes in both directions until the link is over.
     pub(super) async fn run(&mut self, shared: &Shared) -> End {
+        let in_use = InUse::begin(shared, &self.wire);
         let end = poll_fn(|cx| {
             shared.driver.register(cx.waker());
             match self.step(cx, shared) {
@@ -80,6 +96,7 @@ impl Link {
             }
         })
         .await;
+        drop(in_use);
         if matches!(end, End::Finished) {
             // What is left does not matter more than ending in time.
             let _ = time::timeout(LAST_WRITE, self.write_rest(shared)).await;
@@ -87,17 +104,18 @@ impl Link {
         end
     }
 
-    /// What is not wholly on the wire, from the beginning of an operation on, and
-    /// whether a part of that one is.
-    pub(super) fn unwritten(&self) -> (&[u8], bool) {
-        let first = first_unwritten(&self.output, self.written);
-        (self.output.get(first..).unwrap_or_default(), first < self.written)
+    /// The connection is without a transport: what was not written is kept for the next one.
+    pub(super) fn lose(&self, shared: &Shared, reason: &str) {
+        let wire = self.wire.lock();
+        let (unwritten, cut) = wire.unwritten();
+        shared.lost(reason, unwritten, cut);
     }
 
     /// One round: read a block, hand out what it holds, write what there is to
     /// write, arm the timer. Answers why the link is over, if it is.
     fn step(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<Option<End>, String> {
-        self.read(cx, shared)?;
+        let mut wire = self.wire.lock();
+        self.intake.read(cx, &mut wire, shared)?;
         loop {
             let mut state = shared.lock();
             if state.end.is_some() {
@@ -109,17 +127,15 @@ impl Link {
             self.clock
                 .poll(cx, &mut state, shared)
                 .map_err(|interruption| describe(&interruption))?;
-            if self.written == self.output.len() {
-                self.refill(&mut state, shared);
-            }
+            wire.refill(&mut state, shared);
             drop(state);
-            if self.flushed && self.written == self.output.len() {
+            if wire.is_clear() {
                 self.patience.rest();
                 return Ok(None);
             }
-            let before = self.written;
-            match self.write(cx) {
-                Poll::Pending if self.written > before => self.patience.rest(),
+            let before = wire.written();
+            match wire.write(cx) {
+                Poll::Pending if wire.written() > before => self.patience.rest(),
                 Poll::Pending => {}
                 Poll::Ready(Err(error)) => return Err(reason(shared, &format!("write: {error}"))),
                 Poll::Ready(Ok(())) => continue,
@@ -134,22 +150,90 @@ impl Link {
         }
     }
 
+    /// Hands out what a server that another one has replaced still says; once the
+    /// change is `settled`, takes leave of it.
+    pub(super) async fn retire(
+        mut self,
+        shared: &Shared,
+        unwritten: &[u8],
+        mut retired: Retired,
+        settled: impl Future<Output = ()>,
+    ) {
+        self.wire.lock().append(unwritten);
+        let is_over = tokio::select! {
+            _ = self.hear_out(shared, &mut retired) => true,
+            () = settled => false,
+        };
+        if !is_over {
+            self.wire.lock().append(&retired.take_farewell());
+            // What does not come in time, or at all, is lost with the server.
+            let _ = time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
+        }
+        let mut state = shared.lock();
+        state.session.handle_retired_closed(retired);
+        let _ = shared.deliver(&mut state);
+    }
+
+    async fn hear_out(&mut self, shared: &Shared, retired: &mut Retired) -> io::Result<()> {
+        poll_fn(|cx| self.wire.lock().write(cx)).await?;
+        loop {
+            if self.intake.hear(shared, retired) {
+                return self.shut_down().await;
+            }
+            let input = &mut self.intake.input;
+            block::provide(input);
+            if poll_fn(|cx| self.wire.lock().read(cx, input)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {
+        poll_fn(|cx| {
+            let mut wire = self.wire.lock();
+            loop {
+                ready!(wire.write(cx))?;
+                wire.refill(&mut shared.lock(), shared);
+                if wire.is_clear() {
+                    return Poll::Ready(io::Result::Ok(()));
+                }
+            }
+        })
+        .await?;
+        self.shut_down().await
+    }
+
+    async fn shut_down(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.wire.lock().shut_down(cx)).await
+    }
+}
+
+impl Intake {
     /// Reads at most one block, so that those it wakes get their turn.
-    fn read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
-        let outcome = self.read_block(cx, shared);
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire,
+        shared: &Shared,
+    ) -> Result<(), String> {
+        let outcome = self.read_block(cx, wire, shared);
         block::give_back(&mut self.input);
         outcome
     }
 
-    fn read_block(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Result<(), String> {
+    fn read_block(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire,
+        shared: &Shared,
+    ) -> Result<(), String> {
         loop {
             if self.back_pressure.holds(cx) {
                 return Ok(());
             }
             block::provide(&mut self.input);
             let room = self.input.capacity() - self.input.len();
-            let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
-            let count = match read {
+            let count = match wire.read(cx, &mut self.input) {
                 Poll::Pending => {
                     self.back_pressure.caught_up();
                     return Ok(());
@@ -172,86 +256,11 @@ impl Link {
         }
     }
 
-    fn refill(&mut self, state: &mut State, shared: &Shared) {
-        self.output.clear();
-        self.written = 0;
-        if state.session.take_output(&mut self.output) {
-            state.is_stalled = false;
-            shared.room.notify_waiters();
-        } else if self.output.capacity() > KEPT_OUTPUT {
-            self.output = Vec::new();
-        }
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
-            self.flushed = false;
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.written += count,
-            }
-        }
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.flushed = true;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Hands out what a server that another one has replaced still says; once the
-    /// change is `settled`, takes leave of it.
-    pub(super) async fn retire(
-        mut self,
-        shared: &Shared,
-        unwritten: &[u8],
-        mut retired: Retired,
-        settled: impl Future<Output = ()>,
-    ) {
-        self.output.extend_from_slice(unwritten);
-        let is_over = tokio::select! {
-            _ = self.hear_out(shared, &mut retired) => true,
-            () = settled => false,
-        };
-        if !is_over {
-            self.output.extend_from_slice(&retired.take_farewell());
-            // What does not come in time, or at all, is lost with the server.
-            let _ = time::timeout(FAREWELL, self.hear_out(shared, &mut retired)).await;
-        }
-        let mut state = shared.lock();
-        state.session.handle_retired_closed(retired);
-        let _ = shared.deliver(&mut state);
-    }
-
-    async fn hear_out(&mut self, shared: &Shared, retired: &mut Retired) -> io::Result<()> {
-        self.write_all().await?;
-        loop {
-            if self.hear(shared, retired) {
-                return self.stream.shutdown().await;
-            }
-            block::provide(&mut self.input);
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Ok(());
-            }
-        }
-    }
-
     /// Hands out what has come; true: there will be no more.
     fn hear(&mut self, shared: &Shared, retired: &mut Retired) -> bool {
         let mut state = shared.lock();
         let said = state.session.handle_retired_input(time::now(), retired, &mut self.input);
         shared.deliver(&mut state).is_err() || said.unwrap_or(true)
-    }
-
-    async fn write_all(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.write(cx)).await
-    }
-
-    async fn write_rest(&mut self, shared: &Shared) -> io::Result<()> {
-        loop {
-            self.write_all().await?;
-            self.refill(&mut shared.lock(), shared);
-            if self.output.is_empty() {
-                return self.stream.shutdown().await;
-            }
-        }
     }
 }
 

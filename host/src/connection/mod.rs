@@ -25,6 +25,7 @@ mod tenant;
 mod tls;
 mod transport;
 mod websocket;
+mod wire;
 
 pub use address::{AddressError, DEFAULT_PORT, Login, ServerAddress, parse_list};
 pub use client::Client;
@@ -34,4 +35,5 @@ pub use error::{ClientError, ConnectError, DialError};
 pub use options::{ConnectionOptions, own_inbox_prefix};
 pub use receiver::{Answer, Backlog, ConnectionEvent, Listener, Receiver, Reception};
 pub use shared::ConnectionStatus;
+pub(crate) use shared::Departure;
 pub use tls::{TlsError, TlsOptions};

@@ -14,11 +14,15 @@ use super::address::ServerAddress;
 use super::options::ConnectionOptions;
 use super::receiver::{ConnectionEvent, Receiver, Reception};
 use super::tenant::Tenant;
+use super::wire::Wire;
 use crate::protocol::{
     DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
     SessionConfig, Sid,
 };
 use crate::time;
+
+/// Of more than this, in bytes, a turn of the driver costs next to nothing.
+const LITTLE_OUTPUT: usize = 16 * 1024;
 
 /// One connection's common state.
 pub(super) struct Shared {
@@ -51,8 +55,20 @@ pub enum ConnectionStatus {
     Closed,
 }
 
+/// How what is published gets on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// With what others publish before the driver runs next.
+    Soon,
+    /// From here, since whoever publishes is about to wait: a turn of the driver's for
+    /// little output would cost more than the rest.
+    AtOnce,
+}
+
 pub(super) struct State {
     pub(super) session: Session,
+    /// Where output goes, while a transport takes it.
+    pub(super) wire: Option<Arc<Mutex<Wire>>>,
     pub(super) status: ConnectionStatus,
     /// The server in use, or the one used last.
     pub(super) server: Option<ServerAddress>,
@@ -97,6 +113,7 @@ impl Shared {
             options,
             state: Mutex::new(State {
                 session,
+                wire: None,
                 status: ConnectionStatus::Reconnecting,
                 server: None,
                 last_error: None,
@@ -130,15 +147,38 @@ impl Shared {
     /// to do where it had nothing: so that what one callback publishes leaves in
     /// one write.
     pub(super) fn command<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
+        self.command_and(|state| (run(state), Departure::Soon))
+    }
+
+    /// The same, where the command says how what it publishes is to leave.
+    pub(super) fn command_and<R>(&self, run: impl FnOnce(&mut State) -> (R, Departure)) -> R {
         let mut state = self.lock();
         let idle = state.session.output_len() == 0;
-        let result = run(&mut state);
+        let (result, departure) = run(&mut state);
         let wake = (idle && state.session.output_len() > 0) || state.session.has_events();
-        drop(state);
-        if wake {
+        let is_done = if wake && departure == Departure::AtOnce {
+            self.write_at_once(state)
+        } else {
+            // A driver on another thread is not to wake into the lock.
+            drop(state);
+            !wake
+        };
+        if !is_done {
             self.driver.wake();
         }
         result
+    }
+
+    /// Does the driver's work of writing, if nothing else is on its way; false: something
+    /// is left for the driver.
+    fn write_at_once(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let is_little = state.session.output_len() <= LITTLE_OUTPUT;
+        let Some(wire) = state.wire.clone().filter(|_| is_little) else { return false };
+        let Some(mut wire) = wire.try_lock().filter(|wire| wire.is_clear()) else { return false };
+        wire.refill(&mut state, self);
+        let is_all = state.session.output_len() == 0 && !state.session.has_events();
+        drop(state);
+        wire.write_beside_driver() && is_all
     }
 
     /// Feeds the session and hands out what it makes of the input. Answers a

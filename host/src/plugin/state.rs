@@ -198,12 +198,14 @@ impl State {
         }
     }
 
-    /// Everything taken is handled: waits in the call for what comes next, if the
-    /// instance may. Answers whether it did.
-    pub(super) async fn stay(&mut self) -> bool {
-        if !self.stays || self.mailbox.has_delivery() {
-            return false;
-        }
+    /// Whether the guest, when it asks for more, waits for it in its call.
+    pub(super) fn is_to_wait(&self) -> bool {
+        self.stays && !self.mailbox.has_delivery()
+    }
+
+    /// Everything taken is handled: waits for what comes next. False if that is there
+    /// already.
+    pub(super) async fn wait_for_more(&mut self) -> bool {
         self.finish_callback();
         let mut has_rested = false;
         let mut next = pin!(self.mailbox.is_awaited());

@@ -8,7 +8,8 @@ use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
 use super::packed_group::PackedGroup;
 use super::packed_message::PackedMessage;
-use super::packed_outbox::catch_up;
+use super::packed_outbox::{catch_up, catch_up_and};
+use crate::connection::Departure;
 use crate::plugin::dispatch::mailbox::{Delivery, Wait};
 use crate::plugin::loading::bindings::types::{Error, Event};
 use crate::plugin::state::State;
@@ -84,8 +85,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 /// The guest is done with what it took, and asks for more.
 async fn come_back(store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<()> {
-    catch_up(&*store)?;
-    if store.data_mut().stay().await {
+    let waits = store.data().is_to_wait();
+    catch_up_and(if waits { Departure::AtOnce } else { Departure::Soon }, &*store)?;
+    if waits && store.data_mut().wait_for_more().await {
         // Ticks that went by meanwhile are not its own.
         store.set_epoch_deadline(1);
     }

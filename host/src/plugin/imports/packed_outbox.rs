@@ -4,7 +4,7 @@
 use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 use wasmtime::{StoreContext, StoreContextMut};
 
-use crate::connection::{Client, ConnectionEvent};
+use crate::connection::{Client, ConnectionEvent, Departure};
 use crate::plugin::adapters;
 use crate::plugin::dispatch::group::look;
 use crate::plugin::dispatch::mailbox::Event;
@@ -64,11 +64,23 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 pub(in crate::plugin) fn catch_up<'a>(
     store: impl Into<StoreContext<'a, State>>,
 ) -> Result<(), OutboxError> {
+    catch_up_and(Departure::Soon, store)
+}
+
+/// The same for output that leaves in one way or the other.
+///
+/// # Errors
+/// As for [`catch_up`].
+#[inline]
+pub(super) fn catch_up_and<'a>(
+    departure: Departure,
+    store: impl Into<StoreContext<'a, State>>,
+) -> Result<(), OutboxError> {
     let store = store.into();
     look(&store);
     match store.data().outbox.take(&store)? {
         [] => Ok(()),
-        written => store.data().send_written(written),
+        written => store.data().send_written(departure, written),
     }
 }
 
@@ -97,7 +109,7 @@ impl State {
     }
 
     /// Sends what the guest wrote, those for the same connection in one piece.
-    fn send_written(&self, mut written: &[u8]) -> Result<(), OutboxError> {
+    fn send_written(&self, departure: Departure, mut written: &[u8]) -> Result<(), OutboxError> {
         let (mut refused, mut known) = (Vec::new(), None);
         let mut message = outbox::next(&mut written);
         while let Ok(Some(first)) = message {
@@ -118,6 +130,10 @@ impl State {
                         refused.push(next);
                     }
                     message = outbox::next(&mut written);
+                }
+                // The last of several runs; those before leave together.
+                if matches!(message, Ok(None)) {
+                    together.leave(departure);
                 }
             });
         }
