@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bindings::simple_nats::client::packed_inbox::{self, PackedDelivery};
+use crate::bindings::simple_nats::client::packed_inbox::{self, PackedDelivery, Taken};
 use crate::callbacks::{self, Reply};
 use crate::options::millis;
-use crate::{Error, Event, Message, outbox};
+use crate::{Error, Event, Message, outbox, room};
 
 /// Runs callbacks until the host stops: for a `main` that has set everything up.
 ///
@@ -87,8 +87,21 @@ fn take_some(most: usize) -> Option<usize> {
 
 fn take_messages(most: usize) -> Option<usize> {
     reset_position();
-    let messages = packed_inbox::take_messages(u32::try_from(most).unwrap_or(u32::MAX));
-    (!messages.is_empty()).then(|| handle_together(messages))
+    match packed_inbox::take_messages(u32::try_from(most).unwrap_or(u32::MAX)) {
+        Taken::Exposed(0) => None,
+        Taken::Exposed(length) => {
+            let memory = room::take()?;
+            let count = handle_together(&memory, length as usize);
+            room::put_back(memory);
+            Some(count)
+        }
+        Taken::Apart(messages) => {
+            let memory = Arc::new(messages);
+            let count = handle_together(&memory, memory.len());
+            room::decide(&memory);
+            Some(count)
+        }
+    }
 }
 
 fn take_one() -> Option<usize> {
@@ -121,11 +134,13 @@ fn handle(delivery: PackedDelivery) -> usize {
     1
 }
 
-fn handle_together(memory: Vec<u8>) -> usize {
-    let memory = Arc::new(memory);
-    outbox::take_in_hand(Arc::as_ptr(&memory));
+/// Handles the messages in the first `length` bytes.
+fn handle_together(memory: &Arc<Vec<u8>>, length: usize) -> usize {
+    outbox::take_in_hand(Arc::as_ptr(memory));
     let (mut count, mut at, mut keeps) = (0, 0, false);
-    while let Some(message) = Message::next_of(&memory, &mut at) {
+    while at < length
+        && let Some(message) = Message::next_of(memory, &mut at)
+    {
         count += 1;
         set_position(count);
         // A message that is kept keeps all of the memory, so let the others of an
@@ -134,7 +149,7 @@ fn handle_together(memory: Vec<u8>) -> usize {
         if let Err(reason) = on_message(message) {
             packed_inbox::fail(&reason);
         }
-        keeps = keeps || Arc::strong_count(&memory) > 1;
+        keeps = keeps || Arc::strong_count(memory) > 1;
     }
     outbox::take_in_hand(ptr::null());
     count as usize
@@ -167,7 +182,7 @@ pub(crate) fn on_message(message: Message) -> Result<(), String> {
         callbacks.subscriptions.get(&sid).map(|found| Rc::clone(&found.callback))
     });
     match callback {
-        Some(callback) => in_callback(|| callback.borrow_mut()(message)),
+        Some(callback) => in_callback(move || callback.borrow_mut()(message)),
         None => Ok(()),
     }
 }
@@ -178,7 +193,7 @@ pub(crate) fn on_reply(id: u64, reply: Reply, last: bool) {
         false => callbacks.requests.get(&id).cloned(),
     });
     if let Some(callback) = callback {
-        in_callback(|| callback.borrow_mut()(reply, last));
+        in_callback(move || callback.borrow_mut()(reply, last));
     }
 }
 
@@ -196,7 +211,7 @@ pub(crate) fn on_event(client: u32, event: Event) {
         _ => {}
     }
     if let Some(callback) = callback {
-        in_callback(|| callback.borrow_mut()(event));
+        in_callback(move || callback.borrow_mut()(event));
     }
 }
 
@@ -206,7 +221,7 @@ pub(crate) fn on_timer(id: u64) {
         _ => callbacks.timers.remove(&id).map(|timer| timer.callback),
     });
     if let Some(callback) = callback {
-        in_callback(|| callback.borrow_mut()());
+        in_callback(move || callback.borrow_mut()());
     }
 }
 
@@ -214,7 +229,8 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// No callback runs inside another, so none is ever borrowed twice.
+/// No callback runs inside another, so none is ever borrowed twice; nor does what it
+/// drops, itself among it, take anything while others are in hand.
 fn in_callback<T>(callback: impl FnOnce() -> T) -> T {
     IN_CALLBACK.set(true);
     let outcome = callback();

@@ -92,6 +92,7 @@ mod info;
 mod message;
 mod options;
 mod outbox;
+mod room;
 mod timers;
 
 pub use answer::{Answer, Outcome};

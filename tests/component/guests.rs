@@ -101,6 +101,32 @@ async fn report(client: &async_nats::Client, count: u64) -> Result<Value> {
 }
 
 #[tokio::test]
+async fn messages_that_are_kept_stay_what_they_were() -> Result<()> {
+    let large = "large".repeat(1_000);
+    // Those that are not kept go where others may have been.
+    for (first, second) in [("drop", "keep"), ("keep", "drop"), ("keep", "keep")] {
+        let scene = Scene::of(&["keeper"]).await?;
+        let mut expected = Vec::new();
+        let small: Vec<_> = (0..8).map(|number| number.to_string()).collect();
+        for text in small.iter().chain([&large]).chain(&small) {
+            for fate in [first, "drop", second] {
+                ask(&scene.client, &format!("keeper.{fate}"), text).await?;
+                expected.extend((fate == "keep").then(|| text.clone()));
+            }
+        }
+        for number in 100..120 {
+            let fate = if number % 3 == 0 { first } else { second };
+            scene.client.publish(format!("keeper.{fate}"), number.to_string().into()).await?;
+            expected.extend((fate == "keep").then(|| number.to_string()));
+        }
+        let kept = ask(&scene.client, "keeper.kept", "").await?;
+        let kept = String::from_utf8(kept.payload.to_vec())?;
+        assert_eq!(kept, expected.join(","), "{first} {second}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_subscription_ended_in_its_own_callback_is_called_no_more() -> Result<()> {
     let scene = Scene::with(&["self-unsubscriber"], &["-A", "--name", "self"]).await?;
     let mut out = listen(&scene.client, "self-unsubscriber.out").await?;

@@ -38,6 +38,8 @@ pub(in crate::plugin) struct Group {
     answered: usize,
     /// Where the guest counts.
     place: Option<WasmList<u8>>,
+    /// Where it has room for messages.
+    room: Option<Arc<WasmList<u8>>>,
     /// How many to take together next, and since when the present ones are in hand.
     size: usize,
     since: Option<Instant>,
@@ -50,6 +52,7 @@ impl Group {
             begun: AtomicUsize::new(0),
             answered: 0,
             place: None,
+            room: None,
             size: 1,
             since: None,
         }
@@ -58,6 +61,15 @@ impl Group {
     /// The guest counts here from now on.
     pub(in crate::plugin) fn expose(&mut self, place: WasmList<u8>) {
         self.place = Some(place);
+    }
+
+    /// The guest has room here from now on; nowhere, if it is none.
+    pub(in crate::plugin) fn expose_room(&mut self, place: WasmList<u8>) {
+        self.room = (place.len() > 0).then(|| Arc::new(place));
+    }
+
+    pub(in crate::plugin) fn room(&self) -> Option<Arc<WasmList<u8>>> {
+        self.room.clone()
     }
 
     /// How many of the messages that wait to take together; 0 if the guest does not

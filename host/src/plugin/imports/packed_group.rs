@@ -1,5 +1,6 @@
-//! How messages that are taken together are written into a guest's memory: one
-//! allocation in the guest, and one copy of each message.
+//! How messages that are taken together are written into a guest's memory, with one
+//! copy of each: to where the guest has exposed room for them, or into one piece
+//! that it allocates for all.
 
 #![expect(unsafe_code, reason = "wasmtime's traits for types of one's own are unsafe")]
 
@@ -9,23 +10,27 @@ use std::sync::Arc;
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext,
 };
-use wasmtime::component::{ComponentType, Lower};
+use wasmtime::component::{ComponentType, Lower, WasmList};
 
 use super::packed_message::{HEAD_BYTES, head, no_room, room};
 use crate::plugin::dispatch::mailbox::Incoming;
 
-/// The list of bytes of `messages`.
-pub(super) struct PackedGroup(pub(super) Arc<Vec<Incoming>>);
+/// The variant `taken`.
+pub(super) struct PackedGroup {
+    pub(super) messages: Arc<Vec<Incoming>>,
+    /// Where they may be put if they fit.
+    pub(super) room: Option<Arc<WasmList<u8>>>,
+}
 
 impl PackedGroup {
     fn length(&self) -> usize {
-        self.0.iter().map(|incoming| HEAD_BYTES + incoming.message.as_bytes().len()).sum()
+        self.messages.iter().map(|incoming| HEAD_BYTES + incoming.message.as_bytes().len()).sum()
     }
 
     /// Fills a place of this length.
     fn write(&self, place: &mut [u8]) -> wasmtime::Result<()> {
         let mut rest = place;
-        for incoming in &*self.0 {
+        for incoming in &*self.messages {
             let bytes = incoming.message.as_bytes();
             let length = u32::try_from(bytes.len())?;
             let parts = incoming.message.parts();
@@ -40,19 +45,60 @@ impl PackedGroup {
     }
 }
 
-// SAFETY: everything is what wasmtime has for a list of bytes.
-unsafe impl ComponentType for PackedGroup {
-    type Lower = <Vec<u8> as ComponentType>::Lower;
+/// Where the guest has room for so many bytes, counted from the begin of the memory that
+/// results go to; none if there is not enough, or it lies in another.
+fn exposed<T>(
+    cx: &mut LowerContext<'_, T>,
+    room: Option<&WasmList<u8>>,
+    length: usize,
+) -> Option<usize> {
+    let room = room.filter(|room| room.len() >= length)?;
+    let address = room.as_le_slice(&cx.store).as_ptr().addr();
+    let memory = cx.as_slice_mut();
+    let offset = address.checked_sub(memory.as_ptr().addr())?;
+    (offset.checked_add(length)? <= memory.len()).then_some(offset)
+}
 
-    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::POINTER_PAIR;
+/// The variant's cases, for wasmtime to check a component's type against.
+#[derive(ComponentType)]
+#[component(variant)]
+#[expect(dead_code, reason = "only its type is of use")]
+pub(super) enum Shape {
+    #[component(name = "exposed")]
+    Exposed(u32),
+    #[component(name = "apart")]
+    Apart(Vec<u8>),
+}
+
+const EXPOSED: u32 = 0;
+const APART: u32 = 1;
+
+/// The size of the variant: which case it is, and two numbers. The canonical ABI aligns
+/// what follows the case.
+const VARIANT_BYTES: usize = 12;
+const _: () = assert!(Shape::ABI.size32 as usize == VARIANT_BYTES && Shape::ABI.align32 == 4);
+
+fn variant(fields: [u32; 3]) -> [u8; VARIANT_BYTES] {
+    let mut variant = [0; VARIANT_BYTES];
+    for (place, number) in variant.chunks_exact_mut(4).zip(fields) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    variant
+}
+
+// SAFETY: everything is what wasmtime derives for a variant of these cases.
+unsafe impl ComponentType for PackedGroup {
+    type Lower = <Shape as ComponentType>::Lower;
+
+    const ABI: CanonicalAbiInfo = Shape::ABI;
 
     fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
-        <Vec<u8> as ComponentType>::typecheck(ty, types)
+        Shape::typecheck(ty, types)
     }
 }
 
-// SAFETY: pointer and length of a list are written, in the layout that `ABI` says,
-// and it lies in memory that the guest allocated for it.
+// SAFETY: all bytes of the variant are written, in the layout that `ABI` says, and a
+// list it points to lies in memory that the guest allocated for it.
 unsafe impl Lower for PackedGroup {
     fn linear_lower_to_flat<T>(
         &self,
@@ -60,7 +106,7 @@ unsafe impl Lower for PackedGroup {
         _: InterfaceType,
         _: &mut MaybeUninit<Self::Lower>,
     ) -> wasmtime::Result<()> {
-        // A delivery is always returned through memory.
+        // Results of more than one value are always returned through memory.
         Err(wasmtime::Error::msg("messages are not passed flat"))
     }
 
@@ -71,14 +117,18 @@ unsafe impl Lower for PackedGroup {
         offset: usize,
     ) -> wasmtime::Result<()> {
         let length = self.length();
-        let pointer = cx.realloc(0, 0, 1, length)?;
-        let mut pair = [0; 8];
-        let (low, high) = pair.split_at_mut(4);
-        low.copy_from_slice(&u32::try_from(pointer)?.to_le_bytes());
-        high.copy_from_slice(&u32::try_from(length)?.to_le_bytes());
+        let bytes = u32::try_from(length)?;
+        let (at, variant) = match exposed(cx, self.room.as_deref(), length) {
+            Some(at) => (at, variant([EXPOSED, bytes, 0])),
+            None if length == 0 => (0, variant([EXPOSED, 0, 0])),
+            None => {
+                let at = cx.realloc(0, 0, 1, length)?;
+                (at, variant([APART, u32::try_from(at)?, bytes]))
+            }
+        };
         let memory = cx.as_slice_mut();
-        self.write(room(memory, pointer, length)?)?;
-        room(memory, offset, pair.len())?.copy_from_slice(&pair);
+        self.write(room(memory, at, length)?)?;
+        room(memory, offset, VARIANT_BYTES)?.copy_from_slice(&variant);
         Ok(())
     }
 }

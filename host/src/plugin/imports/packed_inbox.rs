@@ -48,7 +48,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, State>, (most,): (u32,)| {
             Box::new(async move {
                 come_back(&mut store).await?;
-                Ok((PackedGroup(store.data_mut().take_group(most as usize)),))
+                let state = store.data_mut();
+                let messages = state.take_group(most as usize);
+                Ok((PackedGroup { messages, room: state.group.room() },))
             })
         },
     )?;
@@ -56,6 +58,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         "expose-position",
         |mut store: StoreContextMut<'_, State>, (place,): (WasmList<u8>,)| {
             store.data_mut().group.expose(place);
+            Ok(())
+        },
+    )?;
+    instance.func_wrap(
+        "expose-room",
+        |mut store: StoreContextMut<'_, State>, (place,): (WasmList<u8>,)| {
+            store.data_mut().group.expose_room(place);
             Ok(())
         },
     )?;
