@@ -76,6 +76,16 @@ async fn endless_callback_is_cut_and_its_requester_told() -> Result<()> {
 }
 
 #[tokio::test]
+async fn counting_to_and_fro_does_not_begin_the_time_anew() -> Result<()> {
+    let arena = Attack::by("count-to-and-fro")?.lie_in_wait().await?;
+    // For the first it is called, the second it takes.
+    arena.provoke("").await?;
+    is_over(&arena.error("").await?);
+    arena.stood().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn polling_busily_counts_as_running() -> Result<()> {
     let arena = Attack::by("poll-busily")?.lie_in_wait().await?;
     is_over(&arena.error("").await?);
