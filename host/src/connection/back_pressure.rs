@@ -35,7 +35,8 @@ const LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(5);
 
 pub(super) struct BackPressure {
-    timer: Timer,
+    /// Few connections ever have to hold back.
+    timer: Option<Timer>,
     pause: Option<Pause>,
     /// All pauses of the present burst.
     burst: Duration,
@@ -53,12 +54,7 @@ struct Pause {
 
 impl BackPressure {
     pub(super) fn new() -> Self {
-        Self {
-            timer: Timer::new(Duration::ZERO),
-            pause: None,
-            burst: Duration::ZERO,
-            stalled_at: None,
-        }
+        Self { timer: None, pause: None, burst: Duration::ZERO, stalled_at: None }
     }
 
     /// The socket was read empty: nothing waits at the server.
@@ -96,8 +92,9 @@ impl BackPressure {
             self.pause = None;
             return false;
         }
-        self.timer.reset(now + LOOK);
-        if self.timer.poll(cx).is_ready() {
+        let timer = self.timer.get_or_insert_with(|| Timer::new(LOOK));
+        timer.reset(now + LOOK);
+        if timer.poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
         true

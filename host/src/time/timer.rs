@@ -14,7 +14,8 @@ pub(crate) struct Timer(Kind);
 
 enum Kind {
     System(Pin<Box<Sleep>>),
-    Manual(ManualClock, ManualSleep),
+    /// Boxed, since only tests have it, and each connection and call has room for timers.
+    Manual(Box<(ManualClock, ManualSleep)>),
 }
 
 impl Timer {
@@ -24,7 +25,7 @@ impl Timer {
             None => Kind::System(Box::pin(tokio::time::sleep(after))),
             Some(clock) => {
                 let sleep = clock.sleep(clock.now().checked_add(after));
-                Kind::Manual(clock, sleep)
+                Kind::Manual(Box::new((clock, sleep)))
             }
         })
     }
@@ -33,7 +34,7 @@ impl Timer {
     pub(crate) fn reset(&mut self, deadline: Instant) {
         match &mut self.0 {
             Kind::System(sleep) => sleep.as_mut().reset(deadline.into()),
-            Kind::Manual(clock, sleep) => *sleep = clock.sleep(Some(deadline)),
+            Kind::Manual(manual) => manual.1 = manual.0.sleep(Some(deadline)),
         }
     }
 
@@ -41,7 +42,7 @@ impl Timer {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Kind::System(sleep) => sleep.as_mut().poll(cx),
-            Kind::Manual(_, sleep) => Pin::new(sleep).poll(cx),
+            Kind::Manual(manual) => Pin::new(&mut manual.1).poll(cx),
         }
     }
 }
