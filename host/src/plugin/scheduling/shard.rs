@@ -1,5 +1,6 @@
 //! The threads that connections and guests run on.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -12,6 +13,12 @@ use wasmtime::Engine;
 /// callback after the other must not keep the other connections waiting, and
 /// each look is a system call.
 const EVENT_INTERVAL: u32 = 16;
+
+/// What the heap of a thread is grown to: room for hundreds of plugins.
+const HEAP_BYTES: usize = 8 << 20;
+
+/// Larger ones would not come from the heap.
+const BLOCK_BYTES: usize = 120 << 10;
 
 /// Threads with a runtime each. The first instance of a plugin and its
 /// connections share one, so that a message changes no thread on its way; further
@@ -83,11 +90,21 @@ impl Shard {
             std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 // Otherwise the first instance on the thread would have to wait for it.
                 Engine::tls_eager_initialize();
+                grow_heap();
                 // A sender that is gone says the same as one that has sent.
                 let _ = runtime.block_on(stopped);
             })?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
+}
+
+/// Makes room for plugins in the thread's heap, which takes no memory until it is used.
+/// An allocator that grows a heap by what is asked for alone, as glibc's does, would
+/// otherwise need several system calls for each instance.
+fn grow_heap() {
+    let blocks: Vec<Vec<u8>> =
+        (0..HEAP_BYTES / BLOCK_BYTES).map(|_| Vec::with_capacity(BLOCK_BYTES)).collect();
+    black_box(blocks);
 }
 
 impl Drop for Shard {
