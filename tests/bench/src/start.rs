@@ -63,27 +63,32 @@ pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Starts> {
         println!("{plugin:<28} {:>9.1} {:>9.1}", row.start_ms, row.cpu_ms);
         rows.push(row);
     }
-    let instantiating_us = instantiating(server).await?;
+    let instantiating_us = instantiating(server, rounds).await?;
     println!("{:<28} {:>9.3}", "Rust, instantiating alone", instantiating_us / 1e3);
     Ok(Starts { rows, instantiating_us })
 }
 
-/// The median of the instances of one plugin, without the first, in microseconds.
-async fn instantiating(server: &NatsServer) -> Result<f64> {
-    let mut command = Command::new(host()?);
-    command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
-    command.args(["--instances", &INSTANCES.to_string()]);
-    command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
-    let mut process = Process::spawn(command)?;
-    let mut samples = Vec::new();
-    let enough = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        samples.extend(line.get("micros").and_then(Value::as_f64));
-        (samples.len() == INSTANCES).then_some(())
-    };
-    process.stderr().wait_for("all instances", enough).await?;
-    process.kill().await?;
-    Ok(median(samples.get(1..).unwrap_or_default(), |micros| *micros))
+/// The median of the instances of one plugin, without the first, in microseconds. In
+/// each round a host starts them all at once, on all of its threads.
+async fn instantiating(server: &NatsServer, rounds: u32) -> Result<f64> {
+    let mut all = Vec::new();
+    for _ in 0..rounds {
+        let mut command = Command::new(host()?);
+        command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
+        command.args(["--instances", &INSTANCES.to_string()]);
+        command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
+        let mut process = Process::spawn(command)?;
+        let mut samples = Vec::new();
+        let enough = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            samples.extend(line.get("micros").and_then(Value::as_f64));
+            (samples.len() == INSTANCES).then_some(())
+        };
+        process.stderr().wait_for("all instances", enough).await?;
+        process.kill().await?;
+        all.extend(samples.into_iter().skip(1));
+    }
+    Ok(median(&all, |micros| *micros))
 }
 
 /// Time and processor time, in milliseconds.
