@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 
+mod bare;
 mod clients;
 mod cpu_clock;
 mod fleet;
@@ -21,7 +22,7 @@ mod workloads;
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 use test_support::NatsServer;
@@ -65,12 +66,21 @@ enum Part {
     /// A client to be measured, in a process of its own
     #[command(hide = true)]
     Rival { rival: Rival, server: SocketAddr, name: String, clients: usize },
+    /// Instantiates a component with wasmtime alone, in a process of its own
+    #[command(hide = true)]
+    Bare { component: PathBuf, instances: usize },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Part::Rival { rival, server, name, clients }) = arguments.part {
-        return rivals::run(rival, server, &name, clients);
+    match &arguments.part {
+        Some(Part::Rival { rival, server, name, clients }) => {
+            return rivals::run(*rival, *server, name, *clients);
+        }
+        Some(Part::Bare { component, instances }) => {
+            return bare::run(component, *instances).map_err(|error| anyhow!("{error:?}"));
+        }
+        _ => {}
     }
     // One thread reads what children write, this one makes the load.
     tokio::runtime::Builder::new_multi_thread()

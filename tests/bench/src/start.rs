@@ -1,9 +1,10 @@
 //! How long a plugin takes from the host's beginning until the server knows what
 //! it has subscribed to.
 
+use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 use test_support::{NatsServer, Process, guest};
@@ -15,8 +16,14 @@ use crate::{cpu_clock::CpuClock, fleet::host, report::median};
 #[derive(Debug, Serialize)]
 pub(crate) struct Starts {
     rows: Vec<Row>,
-    /// Instantiating a component once more in a process, in microseconds: a median.
-    instantiating_us: f64,
+    instantiating: Instantiating,
+}
+
+/// Instantiating a component once more in a process, in microseconds: medians.
+#[derive(Debug, Serialize)]
+struct Instantiating {
+    host_us: f64,
+    wasmtime_us: f64,
 }
 
 /// One way to start: medians of the rounds, in milliseconds.
@@ -63,15 +70,22 @@ pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Starts> {
         println!("{plugin:<28} {:>9.1} {:>9.1}", row.start_ms, row.cpu_ms);
         rows.push(row);
     }
-    let instantiating_us = instantiating(server, rounds).await?;
-    println!("{:<28} {:>9.3}", "Rust, instantiating alone", instantiating_us / 1e3);
-    Ok(Starts { rows, instantiating_us })
+    let instantiating = instantiating(server, rounds).await?;
+    let Instantiating { host_us, wasmtime_us } = instantiating;
+    println!("{:<28} {:>9.3}", "Rust, instantiated once more", host_us / 1e3);
+    println!(
+        "{:<28} {:>9.3} ({:.2} of it)",
+        "the same by wasmtime alone",
+        wasmtime_us / 1e3,
+        wasmtime_us / host_us
+    );
+    Ok(Starts { rows, instantiating })
 }
 
-/// The median of the instances of one plugin, without the first, in microseconds. In
-/// each round a host starts them all at once, on all of its threads.
-async fn instantiating(server: &NatsServer, rounds: u32) -> Result<f64> {
-    let mut all = Vec::new();
+/// Lets the host and wasmtime alone instantiate, in turn. The host starts all instances
+/// of a round at once, on all of its threads.
+async fn instantiating(server: &NatsServer, rounds: u32) -> Result<Instantiating> {
+    let (mut host_samples, mut wasmtime_samples) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let mut command = Command::new(host()?);
         command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
@@ -86,9 +100,18 @@ async fn instantiating(server: &NatsServer, rounds: u32) -> Result<f64> {
         };
         process.stderr().wait_for("all instances", enough).await?;
         process.kill().await?;
-        all.extend(samples.into_iter().skip(1));
+        host_samples.extend(samples.into_iter().skip(1));
+
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("bare").arg(guest("bench")?).arg(INSTANCES.to_string());
+        let output = command.stderr(Stdio::inherit()).output().await?;
+        ensure!(output.status.success(), "wasmtime alone: {}", output.status);
+        let lines = String::from_utf8(output.stdout)?;
+        let samples = lines.lines().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+        wasmtime_samples.extend(samples.into_iter().skip(1));
     }
-    Ok(median(&all, |micros| *micros))
+    let median = |samples: &[f64]| median(samples, |micros| *micros);
+    Ok(Instantiating { host_us: median(&host_samples), wasmtime_us: median(&wasmtime_samples) })
 }
 
 /// Time and processor time, in milliseconds.
