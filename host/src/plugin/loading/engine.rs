@@ -37,5 +37,9 @@ pub(in crate::plugin) fn engine(
         .epoch_interruption(true)
         .async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
         .max_wasm_stack(stack_bytes);
+    #[cfg(target_os = "linux")]
+    if let Some(creator) = super::stacks::creator() {
+        config.with_host_stack(creator);
+    }
     Engine::new(&config).map_err(LoadError::Engine)
 }

@@ -10,3 +10,5 @@ pub(in crate::plugin) mod engine;
 pub(in crate::plugin) mod inspection;
 pub(in crate::plugin) mod linkers;
 pub(in crate::plugin) mod loaded;
+#[cfg(target_os = "linux")]
+mod stacks;
