@@ -45,7 +45,8 @@ unsafe impl StackCreator for Stacks {
             .ok_or_else(|| wasmtime::format_err!("a stack of {size} bytes is too large"))?;
         let mut slab = self.slab.lock();
         if slab.len < size {
-            *slab = Mapping::new((SLAB_BYTES / size).max(1) * size)?;
+            let many = (SLAB_BYTES / size).max(1) * size;
+            *slab = Mapping::new(many).or_else(|_| Mapping::new(size))?;
         }
         let mapping = slab.cut(size);
         drop(slab);
