@@ -82,36 +82,43 @@ pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Starts> {
     Ok(Starts { rows, instantiating })
 }
 
-/// Lets the host and wasmtime alone instantiate, in turn. The host starts all instances
-/// of a round at once, on all of its threads.
+/// Lets the host and wasmtime alone instantiate, in turn.
 async fn instantiating(server: &NatsServer, rounds: u32) -> Result<Instantiating> {
-    let (mut host_samples, mut wasmtime_samples) = (Vec::new(), Vec::new());
+    let (mut host, mut wasmtime) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let mut command = Command::new(host()?);
-        command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
-        command.args(["--instances", &INSTANCES.to_string()]);
-        command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
-        let mut process = Process::spawn(command)?;
-        let mut samples = Vec::new();
-        let enough = |line: &str| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            samples.extend(line.get("micros").and_then(Value::as_f64));
-            (samples.len() == INSTANCES).then_some(())
-        };
-        process.stderr().wait_for("all instances", enough).await?;
-        process.kill().await?;
-        host_samples.extend(samples.into_iter().skip(1));
-
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("bare").arg(guest("bench")?).arg(INSTANCES.to_string());
-        let output = command.stderr(Stdio::inherit()).output().await?;
-        ensure!(output.status.success(), "wasmtime alone: {}", output.status);
-        let lines = String::from_utf8(output.stdout)?;
-        let samples = lines.lines().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
-        wasmtime_samples.extend(samples.into_iter().skip(1));
+        host.extend(by_host(server).await?.into_iter().skip(1));
+        wasmtime.extend(by_wasmtime().await?.into_iter().skip(1));
     }
     let median = |samples: &[f64]| median(samples, |micros| *micros);
-    Ok(Instantiating { host_us: median(&host_samples), wasmtime_us: median(&wasmtime_samples) })
+    Ok(Instantiating { host_us: median(&host), wasmtime_us: median(&wasmtime) })
+}
+
+/// What each instance took in a host that starts them all at once, on all of its threads.
+async fn by_host(server: &NatsServer) -> Result<Vec<f64>> {
+    let mut command = Command::new(host()?);
+    command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
+    command.args(["--instances", &INSTANCES.to_string()]);
+    command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
+    let mut process = Process::spawn(command)?;
+    let mut samples = Vec::new();
+    let enough = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        samples.extend(line.get("micros").and_then(Value::as_f64));
+        (samples.len() == INSTANCES).then_some(())
+    };
+    process.stderr().wait_for("all instances", enough).await?;
+    process.kill().await?;
+    Ok(samples)
+}
+
+/// What each took in a process of wasmtime alone.
+async fn by_wasmtime() -> Result<Vec<f64>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("bare").arg(guest("bench")?).arg(INSTANCES.to_string());
+    let output = command.stderr(Stdio::inherit()).output().await?;
+    ensure!(output.status.success(), "wasmtime alone: {}", output.status);
+    let lines = String::from_utf8(output.stdout)?;
+    Ok(lines.lines().map(str::parse).collect::<Result<_, _>>()?)
 }
 
 /// Time and processor time, in milliseconds.
