@@ -91,21 +91,7 @@ impl NatsClient {
         self.call_publish(subject, payload)
     }
 
-    /// Publishes an answer to a message that lies in this memory.
-    pub(crate) fn answer(
-        &self,
-        of: *const Vec<u8>,
-        reply_to: &str,
-        payload: impl AsRef<[u8]>,
-    ) -> Result<(), Error> {
-        let payload = payload.as_ref();
-        if outbox::answer(of, self.id, reply_to, payload) {
-            return Ok(());
-        }
-        self.call_publish(reply_to, payload)
-    }
-
-    fn call_publish(&self, subject: &str, payload: &[u8]) -> Result<(), Error> {
+    pub(crate) fn call_publish(&self, subject: &str, payload: &[u8]) -> Result<(), Error> {
         if publisher::try_publish(self.id, subject, payload) {
             return Ok(());
         }

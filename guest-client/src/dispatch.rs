@@ -167,13 +167,20 @@ fn reset_position() {
             position.extend_from_slice(&[0; size_of::<u32>()]);
             packed_inbox::expose_position(position);
         } else {
-            position.fill(0);
+            write_position(position, 0);
         }
     });
 }
 
 fn set_position(count: u32) {
-    POSITION.with_borrow_mut(|position| position.copy_from_slice(&count.to_le_bytes()));
+    POSITION.with_borrow_mut(|position| write_position(position, count));
+}
+
+/// One store: for a length that is not known when it is compiled, there would be a call.
+fn write_position(position: &mut [u8], count: u32) {
+    if let Some(place) = position.first_chunk_mut() {
+        *place = count.to_le_bytes();
+    }
 }
 
 pub(crate) fn on_message(message: Message) -> Result<(), String> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::bindings::simple_nats::client::packed_inbox::PackedMessage;
 use crate::bindings::simple_nats::client::types;
 use crate::headers::{self, HeaderBlock};
-use crate::{Error, Headers, NatsClient, PublishOptions, Sid, Status};
+use crate::{Error, Headers, NatsClient, PublishOptions, Sid, Status, outbox};
 
 /// A message as it was published.
 ///
@@ -60,7 +60,7 @@ impl Message {
     /// Where an answer is expected, if one is.
     #[must_use]
     pub fn reply_to(&self) -> Option<&str> {
-        let reply_to = self.part(self.parts.reply_to_offset, self.parts.reply_to_length);
+        let reply_to = self.reply_to_bytes();
         (!reply_to.is_empty()).then(|| text(reply_to))
     }
 
@@ -97,7 +97,12 @@ impl Message {
 
     /// Publishes to the message's reply-to.
     pub fn respond(&self, payload: impl AsRef<[u8]>) -> Result<(), Error> {
-        self.client().answer(self.memory(), self.expected_reply_to()?, payload)
+        let payload = payload.as_ref();
+        let reply_to = self.reply_to_bytes();
+        if !reply_to.is_empty() && outbox::answer(self.memory(), self.client, reply_to, payload) {
+            return Ok(());
+        }
+        self.client().call_publish(self.expected_reply_to()?, payload)
     }
 
     /// Publishes to the message's reply-to, with headers.
@@ -163,6 +168,11 @@ impl Message {
 
     fn bytes(&self) -> &[u8] {
         self.memory.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Empty, if no answer is expected.
+    fn reply_to_bytes(&self) -> &[u8] {
+        self.part(self.parts.reply_to_offset, self.parts.reply_to_length)
     }
 
     fn expected_reply_to(&self) -> Result<&str, Error> {

@@ -46,17 +46,19 @@ struct Outbox {
 #[inline]
 pub(crate) fn publish(client: u32, subject: &str, payload: &[u8]) -> bool {
     OUTBOX.with_borrow_mut(|outbox| {
-        outbox.allows(client, subject, payload.len()) && outbox.write(client, subject, payload)
+        outbox.allows(client, subject, payload.len())
+            && outbox.write(client, subject.as_bytes(), payload)
     })
 }
 
 /// The same for an answer to a message that lies in this memory.
 #[inline]
-pub(crate) fn answer(of: *const Vec<u8>, client: u32, reply_to: &str, payload: &[u8]) -> bool {
+pub(crate) fn answer(of: *const Vec<u8>, client: u32, reply_to: &[u8], payload: &[u8]) -> bool {
+    let size = payload.len();
     OUTBOX.with_borrow_mut(|outbox| {
-        (outbox.is_answer(of, client, reply_to, payload.len())
-            || outbox.allows(client, reply_to, payload.len()))
-            && outbox.write(client, reply_to, payload)
+        let is_allowed = outbox.is_answer(of, client, reply_to, size)
+            || str::from_utf8(reply_to).is_ok_and(|text| outbox.allows(client, text, size));
+        is_allowed && outbox.write(client, reply_to, payload)
     })
 }
 
@@ -109,7 +111,7 @@ impl Outbox {
 
     fn learn(&mut self, client: u32, subject: &str) -> bool {
         let Some(terms) = self.terms_of(client) else { return false };
-        let is_allowed = is_plain(subject)
+        let is_allowed = is_plain(subject.as_bytes())
             && (terms.everything || terms.subjects.iter().any(|pattern| matches(pattern, subject)));
         if is_allowed {
             self.last.0 = client;
@@ -119,9 +121,9 @@ impl Outbox {
         is_allowed
     }
 
-    fn is_answer(&mut self, of: *const Vec<u8>, client: u32, reply_to: &str, size: usize) -> bool {
+    fn is_answer(&mut self, of: *const Vec<u8>, client: u32, reply_to: &[u8], size: usize) -> bool {
         of == self.in_hand
-            && !reply_to.starts_with('$')
+            && !reply_to.starts_with(b"$")
             && is_plain(reply_to)
             && self.terms_of(client).is_some_and(|terms| size <= terms.max_payload as usize)
     }
@@ -140,7 +142,7 @@ impl Outbox {
 
     /// Answers whether there is room.
     #[inline]
-    fn write(&mut self, client: u32, subject: &str, payload: &[u8]) -> bool {
+    fn write(&mut self, client: u32, subject: &[u8], payload: &[u8]) -> bool {
         let size = MESSAGE_HEAD_BYTES + subject.len() + payload.len();
         if size > MAX_MESSAGE {
             return false;
@@ -159,7 +161,7 @@ impl Outbox {
             place.copy_from_slice(&number.to_le_bytes());
         }
         let (subject_place, payload_place) = body.split_at_mut(subject.len());
-        subject_place.copy_from_slice(subject.as_bytes());
+        subject_place.copy_from_slice(subject);
         payload_place.copy_from_slice(payload);
         self.written += size;
         self.tell();
@@ -191,36 +193,48 @@ impl Outbox {
     }
 }
 
-/// Whether this is certainly a subject; what is not certain is for the host to say.
-/// Goes by eight bytes at a time, since each publish is checked.
-fn is_plain(subject: &str) -> bool {
-    let (words, rest) = subject.as_bytes().as_chunks::<8>();
-    let mut last = [b'a'; 8];
-    last.iter_mut().zip(rest).for_each(|(place, &byte)| *place = byte);
-    // Whether a dot came before, which the first byte must not be.
-    let mut dot = 1 << 7;
-    for word in words.iter().chain([&last]) {
-        let word = u64::from_le_bytes(*word);
+/// Whether this is certainly a subject, and ASCII; what is not certain is for the host
+/// to say. Goes by eight bytes at a time, since each publish is checked.
+fn is_plain(subject: &[u8]) -> bool {
+    // None if they are not plain, else whether they end in a dot. A dot behind a dot, or
+    // in front of everything, is the end of an empty token.
+    let dot_behind = |bytes: [u8; 8], dot_before: u64| {
+        let word = u64::from_le_bytes(bytes);
         let dots = equal(word, b'.');
         let odd = below(word, b' ' + 1) | equal(word, b'*') | equal(word, b'>') | equal(word, 0x7f);
-        if odd | (dots & ((dots << 8) | dot)) != 0 {
-            return false;
+        let odd = odd | (word & HIGH) | (dots & ((dots << 8) | dot_before));
+        (odd == 0).then_some(dots >> 56)
+    };
+    let first = 1 << 7;
+    let (words, rest) = subject.as_chunks::<8>();
+    let Some(_) = words.iter().try_fold(first, |dot, &word| dot_behind(word, dot)) else {
+        return false;
+    };
+    let is_plain_to_the_end = match subject.last_chunk::<8>() {
+        _ if rest.is_empty() => true,
+        // Some of them for the second time.
+        Some(&last) => dot_behind(last, 0).is_some(),
+        None => {
+            let mut last = [b'x'; 8];
+            last.iter_mut().zip(rest).for_each(|(place, &byte)| *place = byte);
+            dot_behind(last, first).is_some()
         }
-        dot = dots >> 56;
-    }
-    !subject.is_empty() && !subject.ends_with('.') && subject.len() <= MAX_SUBJECT
+    };
+    let ends_well = subject.last().is_some_and(|&byte| byte != b'.');
+    is_plain_to_the_end && ends_well && subject.len() <= MAX_SUBJECT
 }
 
-/// The high bit of each byte that is this one.
+const LOW: u64 = u64::MAX / 0xff;
+const HIGH: u64 = LOW << 7;
+
+/// The high bit of each byte that is this one, if all are ASCII.
 fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (u64::MAX / 0xff * u64::from(byte)), 1)
+    below(word ^ (LOW * u64::from(byte)), 1)
 }
 
-/// The high bit of each byte that is below this one, which is 0x80 at the most.
+/// The high bit of each byte that is below this one, if all are ASCII.
 fn below(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = LOW << 7;
-    !(((word & !HIGH) + LOW * u64::from(0x80 - byte)) | word) & HIGH
+    !((word & !HIGH) + LOW * u64::from(0x80 - byte)) & HIGH
 }
 
 /// Whether a pattern of a policy allows a subject.
@@ -246,17 +260,18 @@ mod tests {
 
     #[test]
     fn only_what_is_certainly_a_subject_is_plain() {
-        for subject in ["a", "a.b", "$JS.API", "größe.1", "seventh.eighth.9", "12345678"] {
-            assert!(is_plain(subject), "{subject}");
+        for subject in ["a", "a.b", "$JS.API", "~}.1", "seventh.eighth.9", "12345678"] {
+            assert!(is_plain(subject.as_bytes()), "{subject}");
         }
         let long = "a".repeat(MAX_SUBJECT + 1);
-        for subject in ["", ".", ".a", "a.", "a..b", "a b", "a*", "a.>", "a\r\n", "a\u{7f}", &long]
-        {
+        let others = ["", ".", ".a", "a.", "a..b", "a b", "a*", "a.>", "a\r\n", "a\u{7f}", "ö"];
+        for subject in others.into_iter().chain([long.as_str()]) {
             // At each place within a word, and across two.
             for before in (0..17).map(|length| "x".repeat(length)) {
                 let subject = format!("{before}{subject}");
                 let is_subject = subject == before || subject == format!("{before}.a");
-                assert!(!is_plain(&subject) || (is_subject && !before.is_empty()), "{subject:?}");
+                let is_plain = is_plain(subject.as_bytes());
+                assert!(!is_plain || (is_subject && !before.is_empty()), "{subject:?}");
             }
         }
     }
