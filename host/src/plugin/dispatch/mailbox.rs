@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use self::answers::answer_size;
 pub(in crate::plugin) use self::delivery::{Delivery, Event, Incoming};
+use self::load::Loads;
 pub use self::load::MailboxLimits;
 pub(in crate::plugin) use self::load::{Load, Overflow};
 pub(in crate::plugin) use self::waiting::Wait;
@@ -69,8 +70,7 @@ struct Inner {
     /// Messages, and those events that must not overtake them.
     ordered: VecDeque<Delivery>,
     total: Load,
-    /// By subscription; those of which nothing waits are not in it.
-    loads: FxHashMap<u64, Load>,
+    loads: Loads,
     /// Messages taken, or thrown away after they had waited.
     handled: u64,
     /// Groups of messages that came together, about.
@@ -137,13 +137,13 @@ impl Mailbox {
         let size = incoming.message.size();
         let mut inner = self.inner.lock();
         let total = inner.total.with(size);
-        let load = inner.loads.get(&incoming.sid).copied().unwrap_or_default().with(size);
+        let load = inner.loads.of(incoming.sid).with(size);
         if !load.fits(self.most) || !total.fits(self.most_in_all) {
             return Err(self.overflow(load, total, size));
         }
         let was_idle = inner.is_idle();
         inner.own_memory(&mut incoming.message);
-        inner.loads.insert(incoming.sid, load);
+        inner.loads.set(incoming.sid, load);
         inner.total = total;
         inner.ordered.push_back(Delivery::Message(incoming));
         self.waiting.store(total.messages, Ordering::Relaxed);
@@ -178,8 +178,8 @@ impl Mailbox {
     /// How the instance gets on with the messages of a subscription.
     pub(in crate::plugin) fn backlog(&self, sid: u64) -> Backlog {
         let inner = self.inner.lock();
-        let load = inner.loads.get(&sid).copied().unwrap_or_default();
-        Backlog { is_high: self.is_high(load, inner.total), handled: inner.handled }
+        let is_high = self.is_high(inner.loads.of(sid), inner.total);
+        Backlog { is_high, handled: inner.handled }
     }
 
     /// Puts an event behind the messages that wait.
@@ -278,8 +278,8 @@ impl Mailbox {
         for incoming in messages.into_iter().rev() {
             let size = incoming.message.size();
             inner.total = inner.total.with(size);
-            let load = inner.loads.entry(incoming.sid).or_default();
-            *load = load.with(size);
+            let load = inner.loads.of(incoming.sid).with(size);
+            inner.loads.set(incoming.sid, load);
             inner.ordered.push_front(Delivery::Message(incoming));
         }
         self.waiting.store(inner.total.messages, Ordering::Relaxed);
@@ -315,7 +315,7 @@ impl Mailbox {
     pub(in crate::plugin) fn discard_of(&self, sids: &FxHashSet<u64>) {
         let has_any = {
             let inner = self.inner.lock();
-            sids.iter().any(|sid| inner.loads.contains_key(sid))
+            sids.iter().any(|sid| inner.loads.of(*sid).messages > 0)
         };
         if has_any {
             self.discard(|incoming| sids.contains(&incoming.sid));
@@ -324,7 +324,7 @@ impl Mailbox {
 
     /// What waits for a subscription.
     pub(in crate::plugin) fn pending_of(&self, sid: u64) -> Load {
-        self.inner.lock().loads.get(&sid).copied().unwrap_or_default()
+        self.inner.lock().loads.of(sid)
     }
 
     /// All that waits.
@@ -356,12 +356,7 @@ impl Inner {
     fn forget(&mut self, sid: u64, size: usize) {
         self.handled += 1;
         self.total.remove(size);
-        if let Some(load) = self.loads.get_mut(&sid) {
-            load.remove(size);
-            if load.messages == 0 {
-                self.loads.remove(&sid);
-            }
-        }
+        self.loads.remove(sid, size);
     }
 
     fn is_idle(&self) -> bool {
