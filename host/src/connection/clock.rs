@@ -1,6 +1,6 @@
 //! Wakes a connection's task at the session's next deadline.
 
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use super::shared::{Interruption, Shared, State};
@@ -9,15 +9,18 @@ use crate::time::{self, Timer};
 pub(super) struct Clock {
     timer: Timer,
     armed: Option<Instant>,
+    /// Whom the timer wakes, as it is set now.
+    wakes: Option<Waker>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { timer: Timer::new(Duration::ZERO), armed: None }
+        Self { timer: Timer::new(Duration::ZERO), armed: None, wakes: None }
     }
 
     /// Does what is due and hands out what comes of it; the task is woken at the
     /// next deadline.
+    #[inline]
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -25,18 +28,41 @@ impl Clock {
         shared: &Shared,
     ) -> Result<(), Interruption> {
         shared.deliver(state)?;
+        if self.is_set(cx, state.session.poll_timeout()) {
+            return Ok(());
+        }
+        self.set(cx, state, shared)
+    }
+
+    /// Whether the task will be woken at this time or before, and is not due now: asked
+    /// with each message, mostly with nothing changed.
+    fn is_set(&self, cx: &Context<'_>, deadline: Option<Instant>) -> bool {
+        let (Some(at), Some(armed), Some(wakes)) = (deadline, self.armed, &self.wakes) else {
+            return false;
+        };
+        // Put off, it may as well ring in vain once: each message puts it off.
+        armed <= at && wakes.will_wake(cx.waker()) && !self.timer.is_elapsed()
+    }
+
+    #[cold]
+    fn set(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: &mut State,
+        shared: &Shared,
+    ) -> Result<(), Interruption> {
         loop {
             let deadline = state.session.poll_timeout();
             let Some(at) = deadline else {
                 self.armed = None;
                 return Ok(());
             };
-            // Put off, it may as well ring in vain once: each message puts it off.
             if self.armed.is_none_or(|armed| at < armed) {
                 self.timer.reset(at);
                 self.armed = deadline;
             }
             if self.timer.poll(cx).is_pending() {
+                self.wakes = Some(cx.waker().clone());
                 return Ok(());
             }
             self.armed = None;

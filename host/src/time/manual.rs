@@ -104,6 +104,12 @@ pub(super) struct ManualSleep {
     key: Option<(Instant, u64)>,
 }
 
+impl ManualSleep {
+    pub(super) fn is_elapsed(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= self.clock.now())
+    }
+}
+
 impl Future for ManualSleep {
     type Output = ();
 

@@ -38,6 +38,14 @@ impl Timer {
         }
     }
 
+    /// Whether its time has come and whoever it wakes was told. Costs less than a poll.
+    pub(crate) fn is_elapsed(&self) -> bool {
+        match &self.0 {
+            Kind::System(sleep) => sleep.is_elapsed(),
+            Kind::Manual(manual) => manual.1.is_elapsed(),
+        }
+    }
+
     /// Whether its time has come; else the task is woken then.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
