@@ -198,7 +198,7 @@ impl Client {
         tokio::pin!(left);
         left.as_mut().enable();
         let is_stalled = {
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
             if !is_connected(&state) {
                 return false;
             }
@@ -206,6 +206,7 @@ impl Client {
             if state.session.output_len() == 0 {
                 return true;
             }
+            state.is_room_awaited = true;
             state.is_stalled
         };
         if is_stalled {

@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) end: Option<String>,
     /// The server has taken nothing for a while though much waits.
     pub(super) is_stalled: bool,
+    /// Somebody waits until output has been taken away.
+    pub(super) is_room_awaited: bool,
     /// The server is about to shut down, and nobody has looked for another yet.
     pub(super) leaves: bool,
     pub(super) subscriptions: FxHashMap<Sid, Route>,
@@ -119,6 +121,7 @@ impl Shared {
                 last_error: None,
                 end: None,
                 is_stalled: false,
+                is_room_awaited: false,
                 leaves: false,
                 subscriptions: FxHashMap::default(),
                 requests: FxHashMap::default(),

@@ -42,7 +42,9 @@ impl Wire {
         self.written = 0;
         if state.session.take_output(&mut self.output) {
             state.is_stalled = false;
-            shared.room.notify_waiters();
+            if std::mem::take(&mut state.is_room_awaited) {
+                shared.room.notify_waiters();
+            }
         } else if self.output.capacity() > KEPT_OUTPUT {
             self.output = Vec::new();
         }
