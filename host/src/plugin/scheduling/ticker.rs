@@ -15,7 +15,8 @@ pub const TICK: Duration = Duration::from_millis(2);
 /// which costs as much as dozens of short callbacks.
 const FIRST_TICK: Duration = Duration::from_millis(10);
 
-/// After a guest was seen at work, so many ticks are short.
+/// After a guest was seen at work at two ticks that follow each other, so many are
+/// short.
 const SHORT_TICKS: u32 = 5;
 
 /// Without a guest that runs, ticking ends after so many ticks. It goes on for a
@@ -72,7 +73,12 @@ fn tick(activity: &Activity, stop: &AtomicBool, engine: &EngineWeak) {
             Some(engine) => engine.increment_epoch(),
             None => return,
         }
-        short = if activity.is_running() { SHORT_TICKS } else { u32::saturating_sub(short, 1) };
+        short = match activity.is_running() {
+            // Maybe one of many short callbacks: the next tick tells.
+            true if short == 0 => 1,
+            true => SHORT_TICKS,
+            false => u32::saturating_sub(short, 1),
+        };
         idle = if activity.since_last_time() { 0 } else { idle + 1 };
     }
 }
