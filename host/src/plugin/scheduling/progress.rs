@@ -1,10 +1,10 @@
 //! How far an instance has come with what it has in hand, for those who watch it.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::cpu_time;
@@ -122,19 +122,25 @@ impl Progress {
     pub(in crate::plugin) async fn clocked<T>(&self, call: impl Future<Output = T>) -> T {
         let mut call = pin!(call);
         self.rest();
-        poll_fn(|cx| {
-            let _running = self.activity.begin();
-            let now = if self.rests() { UNKNOWN } else { cpu_time::of_this_thread() };
-            self.rests.store(false, Ordering::Relaxed);
-            self.since.store(now, Ordering::Relaxed);
-            self.slice.store(now, Ordering::Relaxed);
-            let poll = call.as_mut().poll(cx);
-            if poll.is_pending() && !self.rests() {
-                self.pause();
-            }
-            poll
-        })
-        .await
+        poll_fn(|cx| self.poll_clocked(cx, call.as_mut())).await
+    }
+
+    #[inline]
+    fn poll_clocked<T>(
+        &self,
+        cx: &mut Context<'_>,
+        call: Pin<&mut impl Future<Output = T>>,
+    ) -> Poll<T> {
+        let _running = self.activity.begin();
+        let now = if self.rests() { UNKNOWN } else { cpu_time::of_this_thread() };
+        self.rests.store(false, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        self.slice.store(now, Ordering::Relaxed);
+        let poll = call.poll(cx);
+        if poll.is_pending() && !self.rests() {
+            self.pause();
+        }
+        poll
     }
 
     /// Runs a call into the guest; gives it up when one delivery has been in hand
@@ -146,11 +152,12 @@ impl Progress {
         call: impl Future<Output = T>,
     ) -> Result<T, TookTooLong> {
         const LOOKS: u32 = 4;
-        let mut call = pin!(self.clocked(call));
+        let mut call = pin!(call);
+        self.rest();
         let (mut seen, mut looks) = (self.deliveries.load(Ordering::Relaxed), 0);
         let mut timer = None;
         poll_fn(|cx| {
-            if let Poll::Ready(result) = call.as_mut().poll(cx) {
+            if let Poll::Ready(result) = self.poll_clocked(cx, call.as_mut()) {
                 return Poll::Ready(Ok(result));
             }
             if self.rests() {
