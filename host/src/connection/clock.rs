@@ -3,6 +3,8 @@
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::task::coop;
+
 use super::shared::{Interruption, Shared, State};
 use crate::time::{self, Timer};
 
@@ -61,13 +63,49 @@ impl Clock {
                 self.timer.reset(at);
                 self.armed = deadline;
             }
+            // Of a task that has used up its turn, Tokio takes no waker.
+            let has_turn = coop::has_budget_remaining();
             if self.timer.poll(cx).is_pending() {
-                self.wakes = Some(cx.waker().clone());
+                self.wakes = has_turn.then(|| cx.waker().clone());
                 return Ok(());
             }
             self.armed = None;
             state.session.handle_timeout(time::now());
             shared.deliver(state)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::super::options::ConnectionOptions;
+    use super::*;
+    use crate::protocol::{RequestOptions, Subject};
+
+    #[tokio::test]
+    async fn deadline_is_met_also_by_a_task_that_had_used_up_its_turn() {
+        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
+        let options =
+            RequestOptions { timeout: Duration::from_millis(20), ..RequestOptions::default() };
+        let subject = Subject::new("a").unwrap();
+        shared.lock().session.request(time::now(), subject, b"", b"", &options).unwrap();
+
+        let mut clock = Clock::new();
+        let met = poll_fn(|cx| {
+            if clock.armed.is_none() {
+                while pin!(coop::consume_budget()).poll(cx).is_ready() {}
+            }
+            let mut state = shared.lock();
+            clock.poll(cx, &mut state, &shared).unwrap();
+            match state.session.requests_in_flight() {
+                0 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(20), met).await.unwrap();
     }
 }
