@@ -95,7 +95,9 @@ impl Group {
     /// Nothing waits: what follows is no sign of how long messages take.
     pub(in crate::plugin) fn pause(&mut self) {
         self.since = None;
-        Arc::make_mut(&mut self.messages).shrink_to(KEPT_CAPACITY);
+        if self.messages.capacity() > KEPT_CAPACITY {
+            Arc::make_mut(&mut self.messages).shrink_to(KEPT_CAPACITY);
+        }
     }
 
     /// Begins anew with the messages that `take` adds to none.
