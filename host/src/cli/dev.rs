@@ -9,6 +9,7 @@ use clap::Args;
 use super::admin::AdminArguments;
 use super::build::Builder;
 use super::exit::Failure;
+use super::host::HostArguments;
 use super::server::ServerArguments;
 use super::signals::Stops;
 use super::up::Up;
@@ -55,7 +56,7 @@ impl Dev {
         let up = Up {
             manifest: self.manifest,
             stop_timeout: self.stop_timeout,
-            no_compile_cache: false,
+            host: HostArguments::default(),
             max_stack: None,
             learn: true,
             watch: true,

@@ -9,6 +9,7 @@ mod dev;
 mod embedded;
 mod exit;
 mod grants;
+mod host;
 mod inspect;
 mod learning;
 mod login;

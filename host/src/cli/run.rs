@@ -11,6 +11,7 @@ use clap::Args;
 use super::admin::AdminArguments;
 use super::exit::Failure;
 use super::grants::Grants;
+use super::host::HostArguments;
 use super::learning::Learning;
 use super::permissions::Permissions;
 use super::server::{ServerArguments, Servers};
@@ -18,8 +19,8 @@ use super::serving::{Change, Serving};
 use super::signals::Stops;
 use crate::config::{LimitSettings, Size};
 use crate::plugin::{
-    ClientName, CompileCache, ComponentSource, Host, HostOptions, HostSubscription, InstanceCount,
-    Kind, PluginSettings, Program,
+    ClientName, ComponentSource, Host, HostSubscription, InstanceCount, Kind, PluginSettings,
+    Program,
 };
 use crate::policy::Policy;
 
@@ -61,9 +62,8 @@ pub(super) struct Run {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     stop_timeout: Duration,
 
-    /// Compile anew instead of using the cache for compiled components.
-    #[arg(long)]
-    no_compile_cache: bool,
+    #[command(flatten)]
+    host: HostArguments,
 
     /// Reload a plugin when its component changes.
     #[arg(long)]
@@ -96,15 +96,8 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let mut options = HostOptions::default();
-        if self.no_compile_cache {
-            options.compile_cache = CompileCache::Off;
-        }
-        if let Some(Size(bytes)) = self.max_stack {
-            options.max_stack_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        }
         let policy = self.permissions.policy()?;
-        let host = Arc::new(Host::new(&options)?);
+        let host = Arc::new(Host::new(&self.host.options(self.max_stack))?);
         // Everything that can be refused is refused before the first connection.
         let mut programs = Vec::new();
         let mut learning = Learning::default();

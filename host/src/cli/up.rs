@@ -10,15 +10,14 @@ use clap::Args;
 
 use super::admin::AdminArguments;
 use super::exit::Failure;
+use super::host::HostArguments;
 use super::learning::Learning;
 use super::server::{ServerArguments, Servers};
 use super::serving::{Change, Serving};
 use super::signals::Stops;
 use crate::config::{Manifest, PlannedConnection, PlannedPlugin, Size};
 use crate::connection::ConnectionOptions;
-use crate::plugin::{
-    CompileCache, ComponentSource, Host, HostOptions, PluginSettings, SharedConnection,
-};
+use crate::plugin::{ComponentSource, Host, PluginSettings, SharedConnection};
 
 /// Run the plugins of a manifest until Ctrl-C.
 ///
@@ -41,9 +40,8 @@ pub(super) struct Up {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) stop_timeout: Duration,
 
-    /// Compile anew instead of using the cache for compiled components.
-    #[arg(long)]
-    pub(super) no_compile_cache: bool,
+    #[command(flatten)]
+    pub(super) host: HostArguments,
 
     /// Native stack of a guest, instead of what the manifest says. Default: 512KiB.
     #[arg(long, value_name = "SIZE")]
@@ -68,13 +66,7 @@ pub(super) struct Up {
 impl Up {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let manifest = Manifest::read(&self.manifest)?;
-        let mut options = HostOptions::default();
-        if self.no_compile_cache {
-            options.compile_cache = CompileCache::Off;
-        }
-        if let Some(Size(bytes)) = self.max_stack.or(manifest.max_stack()) {
-            options.max_stack_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        }
+        let options = self.host.options(self.max_stack.or(manifest.max_stack()));
         let host = Arc::new(Host::new(&options)?);
         let mut stops = Stops::new()?;
         let servers = self.server.open_for(manifest.needs_servers()).await?;

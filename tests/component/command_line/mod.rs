@@ -289,6 +289,28 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[tokio::test]
+async fn plugins_run_on_as_many_threads_as_are_asked_for() -> Result<()> {
+    let echo = path("echo")?;
+    let server = NatsServer::start().await?;
+    let host = run_until_ready(&server.url(), &["echo"], &["-A", "--threads", "3"]).await?;
+    let mut shards = 0;
+    for thread in std::fs::read_dir(format!("/proc/{}/task", host.pid()?))? {
+        // A thread may end meanwhile.
+        let name = std::fs::read_to_string(thread?.path().join("comm")).unwrap_or_default();
+        shards += usize::from(name.starts_with("shard-"));
+    }
+    assert_eq!(shards, 3);
+
+    for number in ["0", "1025", "many"] {
+        for command in [&["run", &echo][..], &["up"]] {
+            let args = [command, &["--threads", number]].concat();
+            assert_has(&failure(2, &args).await?, &[&format!("'{number}'"), "--threads"]);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_compiled_plugin_is_ready_within_100_milliseconds() -> Result<()> {
     let server = NatsServer::start().await?;
     let mut best = None;
