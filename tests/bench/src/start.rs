@@ -22,7 +22,11 @@ pub(crate) struct Starts {
 /// Instantiating a component once more in a process, in microseconds: medians.
 #[derive(Debug, Serialize)]
 struct Instantiating {
-    host_us: f64,
+    /// By a host with one thread, one after the other.
+    in_turn_us: f64,
+    /// By a host that starts them all at once, on a thread for each processor.
+    at_once_us: f64,
+    /// By wasmtime alone, one after the other.
     wasmtime_us: f64,
 }
 
@@ -71,33 +75,33 @@ pub(crate) async fn run(server: &NatsServer, rounds: u32) -> Result<Starts> {
         rows.push(row);
     }
     let instantiating = instantiating(server, rounds).await?;
-    let Instantiating { host_us, wasmtime_us } = instantiating;
-    println!("{:<28} {:>9.3}", "Rust, instantiated once more", host_us / 1e3);
-    println!(
-        "{:<28} {:>9.3} ({:.2} of it)",
-        "the same by wasmtime alone",
-        wasmtime_us / 1e3,
-        wasmtime_us / host_us
-    );
+    let Instantiating { in_turn_us, at_once_us, wasmtime_us } = instantiating;
+    println!("instantiating once more, µs: {in_turn_us:.1} in turn, {at_once_us:.1} at once;");
+    println!("wasmtime alone {wasmtime_us:.1} ({:.2} of that in turn)", wasmtime_us / in_turn_us);
     Ok(Starts { rows, instantiating })
 }
 
-/// Lets the host and wasmtime alone instantiate, in turn.
+/// Lets hosts and wasmtime alone instantiate, one after the other.
 async fn instantiating(server: &NatsServer, rounds: u32) -> Result<Instantiating> {
-    let (mut host, mut wasmtime) = (Vec::new(), Vec::new());
+    let (mut in_turn, mut at_once, mut wasmtime) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        host.extend(by_host(server).await?.into_iter().skip(1));
+        in_turn.extend(by_host(server, &["--threads", "1"]).await?.into_iter().skip(1));
+        at_once.extend(by_host(server, &[]).await?.into_iter().skip(1));
         wasmtime.extend(by_wasmtime().await?.into_iter().skip(1));
     }
     let median = |samples: &[f64]| median(samples, |micros| *micros);
-    Ok(Instantiating { host_us: median(&host), wasmtime_us: median(&wasmtime) })
+    Ok(Instantiating {
+        in_turn_us: median(&in_turn),
+        at_once_us: median(&at_once),
+        wasmtime_us: median(&wasmtime),
+    })
 }
 
-/// What each instance took in a host that starts them all at once, on all of its threads.
-async fn by_host(server: &NatsServer) -> Result<Vec<f64>> {
+/// What each instance took in a host.
+async fn by_host(server: &NatsServer, arguments: &[&str]) -> Result<Vec<f64>> {
     let mut command = Command::new(host()?);
     command.arg("run").arg(guest("bench")?).args(["--server", &server.url(), "--allow-all"]);
-    command.args(["--instances", &INSTANCES.to_string()]);
+    command.args(["--instances", &INSTANCES.to_string()]).args(arguments);
     command.args(["--log-format", "json", "--log-filter", "info,simple_nats=debug"]);
     let mut process = Process::spawn(command)?;
     let mut samples = Vec::new();
