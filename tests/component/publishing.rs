@@ -84,7 +84,7 @@ async fn a_message_leaves_before_its_callback_sleeps() -> Result<()> {
 async fn answers_need_no_rule_but_the_subjects_of_servers_do() -> Result<()> {
     let rules = ["--allow-subscribe", IN];
     let scene = Scene::with(&["publisher"], &rules).await?;
-    for allowed in [ANSWERS, "_INBOX.me.1", "requests.me.1"] {
+    for allowed in [ANSWERS, "_INBOX.me.1", "requests.me.1", "short", "subjects", "größe.1"] {
         let mut answers = listen(&scene.client, allowed).await?;
         scene.client.publish_with_reply(IN, allowed, "hello".into()).await?;
         assert_eq!(next_text(&mut answers).await?, "hello");
