@@ -107,3 +107,60 @@ impl Wire {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::{Client, ConnectionOptions};
+    use crate::protocol::{SessionError, Subject};
+    use crate::time::ManualClock;
+
+    #[tokio::test]
+    async fn those_who_wait_for_room_are_told_once_there_is_some() {
+        // It stands still, so nobody's patience ends.
+        let clock = ManualClock::new(Duration::ZERO);
+        let _in_effect = clock.enter();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let accept = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"INFO {\"max_payload\":1048576}\r\n").await.unwrap();
+            let mut introduction = Vec::new();
+            while !introduction.ends_with(b"PING\r\n") {
+                stream.read_buf(&mut introduction).await.unwrap();
+            }
+            stream.write_all(b"PONG\r\n").await.unwrap();
+            stream
+        };
+        let connect = Client::connect(ConnectionOptions::new(vec![server], "test"));
+        let (mut stream, client) = tokio::join!(accept, connect);
+        let client = client.unwrap();
+
+        let subject = Subject::new("a").unwrap();
+        let publish = || client.offer(subject, None, b"", &[0; 64 << 10]);
+        loop {
+            match publish() {
+                Ok(()) => tokio::task::yield_now().await,
+                Err(SessionError::BufferFull { .. }) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let take = async {
+            let mut taken = vec![0; 64 << 10];
+            while stream.read(&mut taken).await.unwrap() > 0 {}
+        };
+        let has_room = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::select! {
+                biased;
+                has_room = client.room() => has_room,
+                () = take => false,
+            }
+        });
+        assert_eq!(has_room.await, Ok(true));
+        assert!(publish().is_ok());
+    }
+}
