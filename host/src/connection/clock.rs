@@ -86,26 +86,68 @@ mod tests {
     use super::*;
     use crate::protocol::{RequestOptions, Subject};
 
+    /// Less than those who wait for it have patience.
+    const SOON: Duration = Duration::from_millis(20);
+    const LATER: Duration = Duration::from_secs(3_600);
+
+    fn request(shared: &Shared, timeout: Duration) {
+        let options = RequestOptions { timeout, ..RequestOptions::default() };
+        let subject = Subject::new("a").unwrap();
+        shared.lock().session.request(time::now(), subject, b"", b"", &options).unwrap();
+    }
+
+    fn poll(clock: &mut Clock, cx: &mut Context<'_>, shared: &Shared) {
+        clock.poll(cx, &mut shared.lock(), shared).unwrap();
+    }
+
+    /// Waits until the deadlines of all requests but so many have passed, and is told of
+    /// it by the clock: its own patience, which also polls, ends in a failure.
+    async fn wait_for_all_but(left: usize, clock: &mut Clock, shared: &Shared) {
+        let begin = Instant::now();
+        let met = poll_fn(|cx| {
+            poll(clock, cx, shared);
+            match shared.lock().session.requests_in_flight() <= left {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        let patience = Duration::from_secs(20);
+        assert!(tokio::time::timeout(patience, met).await.is_ok());
+        assert!(begin.elapsed() < patience);
+    }
+
     #[tokio::test]
     async fn deadline_is_met_also_by_a_task_that_had_used_up_its_turn() {
         let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
-        let options =
-            RequestOptions { timeout: Duration::from_millis(20), ..RequestOptions::default() };
-        let subject = Subject::new("a").unwrap();
-        shared.lock().session.request(time::now(), subject, b"", b"", &options).unwrap();
-
         let mut clock = Clock::new();
-        let met = poll_fn(|cx| {
-            if clock.armed.is_none() {
-                while pin!(coop::consume_budget()).poll(cx).is_ready() {}
-            }
-            let mut state = shared.lock();
-            clock.poll(cx, &mut state, &shared).unwrap();
-            match state.session.requests_in_flight() {
-                0 => Poll::Ready(()),
-                _ => Poll::Pending,
-            }
-        });
-        tokio::time::timeout(Duration::from_secs(20), met).await.unwrap();
+        request(&shared, SOON);
+        let mut polls = 0;
+        poll_fn(|cx| {
+            while polls == 0 && pin!(coop::consume_budget()).poll(cx).is_ready() {}
+            polls += 1;
+            poll(&mut clock, cx, &shared);
+            if polls < 2 { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        wait_for_all_but(0, &mut clock, &shared).await;
+    }
+
+    #[tokio::test]
+    async fn earlier_deadline_is_met_behind_a_later_one() {
+        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
+        let mut clock = Clock::new();
+        request(&shared, LATER);
+        poll_fn(|cx| Poll::Ready(poll(&mut clock, cx, &shared))).await;
+        request(&shared, SOON);
+        wait_for_all_but(1, &mut clock, &shared).await;
+    }
+
+    #[tokio::test]
+    async fn deadline_is_met_by_the_task_that_asked_last() {
+        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
+        let mut clock = Clock::new();
+        request(&shared, SOON);
+        poll(&mut clock, &mut Context::from_waker(Waker::noop()), &shared);
+        wait_for_all_but(0, &mut clock, &shared).await;
     }
 }
