@@ -15,8 +15,7 @@ pub const TICK: Duration = Duration::from_millis(2);
 /// which costs as much as dozens of short callbacks.
 const FIRST_TICK: Duration = Duration::from_millis(10);
 
-/// After a guest was seen at work at two ticks that follow each other, so many are
-/// short.
+/// After a guest was seen at work at a short tick, so many are.
 const SHORT_TICKS: u32 = 5;
 
 /// Without a guest that runs, ticking ends after so many ticks. It goes on for a
@@ -73,13 +72,18 @@ fn tick(activity: &Activity, stop: &AtomicBool, engine: &EngineWeak) {
             Some(engine) => engine.increment_epoch(),
             None => return,
         }
-        short = match activity.is_running() {
-            // Maybe one of many short callbacks: the next tick tells.
-            true if short == 0 => 1,
-            true => SHORT_TICKS,
-            false => u32::saturating_sub(short, 1),
-        };
+        short = short_ticks(short, activity.is_running());
         idle = if activity.since_last_time() { 0 } else { idle + 1 };
+    }
+}
+
+/// How many of the next ticks are short.
+fn short_ticks(before: u32, is_running: bool) -> u32 {
+    match is_running {
+        // Maybe in one of many short callbacks: the next tick tells.
+        true if before == 0 => 1,
+        true => SHORT_TICKS,
+        false => before.saturating_sub(1),
     }
 }
 
@@ -149,6 +153,18 @@ mod tests {
             assert!(begin.elapsed() < PATIENCE, "{what}");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn ticks_are_short_while_a_guest_is_seen_at_work() {
+        let after = |seen: &[bool]| seen.iter().fold(0, |short, &is| short_ticks(short, is));
+        assert_eq!(after(&[false]), 0);
+        assert_eq!(after(&[true]), 1);
+        assert_eq!(after(&[true, false]), 0);
+        assert_eq!(after(&[true, true]), SHORT_TICKS);
+        assert_eq!(after(&[true, true, true]), SHORT_TICKS);
+        assert_eq!(after(&[true, true, false]), SHORT_TICKS - 1);
+        assert_eq!(after(&[true, true, false, true]), SHORT_TICKS);
     }
 
     #[test]
