@@ -17,7 +17,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { timer: Timer::new(Duration::ZERO), armed: None, wakes: None }
+        Self { timer: Timer::apart(Duration::ZERO), armed: None, wakes: None }
     }
 
     /// Does what is due and hands out what comes of it; the task is woken at the

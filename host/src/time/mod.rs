@@ -4,6 +4,7 @@
 //! What happens outside of the host goes by the system's clock always: sockets are
 //! opened and components compiled in a time of their own.
 
+mod keeper;
 mod manual;
 mod timer;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use super::keeper;
 use super::manual::{ManualClock, ManualSleep};
 
 /// Becomes ready at a time that can be changed. It goes by the clock that was in
@@ -30,6 +31,12 @@ impl Timer {
         })
     }
 
+    /// The same, on another thread: for one that is set for long and seldom rings.
+    pub(crate) fn apart(after: Duration) -> Self {
+        let _keeper = keeper::enter();
+        Self::new(after)
+    }
+
     /// Sets it anew.
     pub(crate) fn reset(&mut self, deadline: Instant) {
         match &mut self.0 {
@@ -52,5 +59,34 @@ impl Timer {
             Kind::System(sleep) => sleep.as_mut().poll(cx),
             Kind::Manual(manual) => Pin::new(&mut manual.1).poll(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[test]
+    fn timer_apart_rings_in_a_runtime_that_keeps_no_time() {
+        const SOON: Duration = Duration::from_millis(20);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut timer = Timer::apart(Duration::from_secs(3_600));
+        let begin = Instant::now();
+        let mut polls = 0;
+        runtime.block_on(poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                timer.reset(begin + SOON);
+            }
+            let poll = timer.poll(cx);
+            if polls == 1 {
+                cx.waker().wake_by_ref();
+            }
+            poll
+        }));
+        assert!((SOON..Duration::from_secs(3_600)).contains(&begin.elapsed()));
+        assert!(timer.is_elapsed());
     }
 }

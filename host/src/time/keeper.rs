@@ -1,0 +1,36 @@
+//! A thread that keeps time for others.
+//!
+//! While a runtime has a timer set, it waits for work with a timeout, for which the
+//! kernel sets a timer of its own each time, and clears it. Where little work comes at
+//! once, that is a twentieth of what it costs. So what is set for long and seldom rings
+//! is set here.
+
+use std::io;
+use std::sync::OnceLock;
+use std::thread;
+
+use tokio::runtime::{Builder, EnterGuard, Handle};
+
+/// None if the system gave no thread.
+static KEEPER: OnceLock<Option<Handle>> = OnceLock::new();
+
+/// Timers that are made until the answer is dropped are kept here. None: they are kept
+/// where they are made, which is as good, and costs more.
+pub(super) fn enter() -> Option<EnterGuard<'static>> {
+    let keeper = KEEPER.get_or_init(|| match start() {
+        Ok(keeper) => Some(keeper),
+        Err(error) => {
+            tracing::debug!(%error, "no thread to keep time");
+            None
+        }
+    });
+    keeper.as_ref().map(Handle::enter)
+}
+
+fn start() -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_time().build()?;
+    let keeper = runtime.handle().clone();
+    let keep = move || runtime.block_on(std::future::pending::<()>());
+    thread::Builder::new().name("time".into()).spawn(keep)?;
+    Ok(keeper)
+}
