@@ -137,7 +137,11 @@ mod tests {
         let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
         let mut clock = Clock::new();
         request(&shared, LATER);
-        poll_fn(|cx| Poll::Ready(poll(&mut clock, cx, &shared))).await;
+        poll_fn(|cx| {
+            poll(&mut clock, cx, &shared);
+            Poll::Ready(())
+        })
+        .await;
         request(&shared, SOON);
         wait_for_all_but(1, &mut clock, &shared).await;
     }
