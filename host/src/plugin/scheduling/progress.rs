@@ -161,6 +161,8 @@ impl Progress {
                 return Poll::Ready(Ok(result));
             }
             if self.rests() {
+                // While one is set, the thread waits with a timeout, which costs more.
+                timer = None;
                 return Poll::Pending;
             }
             // Most calls do not wait, and need no timer.
