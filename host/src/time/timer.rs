@@ -33,7 +33,7 @@ impl Timer {
 
     /// The same, on another thread: for one that is set for long and seldom rings.
     pub(crate) fn apart(after: Duration) -> Self {
-        let _keeper = keeper::enter();
+        let _keeper = ManualClock::in_effect().is_none().then(keeper::enter);
         Self::new(after)
     }
 
@@ -45,7 +45,7 @@ impl Timer {
         }
     }
 
-    /// Whether its time has come and whoever it wakes was told. Costs less than a poll.
+    /// Whether its time has come and whoever it wakes is told. Costs less than a poll.
     pub(crate) fn is_elapsed(&self) -> bool {
         match &self.0 {
             Kind::System(sleep) => sleep.is_elapsed(),
