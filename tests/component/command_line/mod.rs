@@ -13,7 +13,7 @@ use test_support::{FakeServer, HostProcess, NatsServer, Signal, eventually, gues
 use tokio::net::TcpListener;
 
 use crate::harness::{Scene, run, run_until_ready};
-use crate::program::{self, assert_has, command, failure, output, told};
+use crate::program::{self, assert_has, command, failure, output, run_to_end, told};
 use crate::second::ask;
 
 /// Nothing listens on port 1.
@@ -304,7 +304,10 @@ async fn plugins_run_on_as_many_threads_as_are_asked_for() -> Result<()> {
     for number in ["0", "1025", "many"] {
         for command in [&["run", &echo][..], &["up"]] {
             let args = [command, &["--threads", number]].concat();
-            assert_has(&failure(2, &args).await?, &[&format!("'{number}'"), "--threads"]);
+            let refused = run_to_end(&args).await?;
+            assert_eq!(refused.status.code(), Some(2), "{number}");
+            let reason = refused.log.first().context("no reason")?;
+            assert_has(&reason.text, &[&format!("'{number}'"), "--threads"]);
         }
     }
     Ok(())
