@@ -4,38 +4,18 @@
 mod embedded;
 mod second;
 
-use std::collections::BTreeMap;
+use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use embedded::{Embedded, settings};
 use second::ask;
 use simple_nats::plugin::{InstanceCount, InstanceStatus, Plugin};
-use test_support::{Machine, Share, eventually};
+use test_support::{Machine, Share, eventually, time_of_shards};
 use tokio::sync::Mutex;
 
 /// Threads are known by name, so only one host may be there at a time.
 static ONE_HOST: Mutex<()> = Mutex::const_new(());
-
-/// Processor time that each thread of the host that runs plugins has had.
-fn time_of_shards() -> Result<BTreeMap<String, Duration>> {
-    let mut times = BTreeMap::new();
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let folder = thread?.path();
-        // A thread may end meanwhile.
-        let Ok(name) = std::fs::read_to_string(folder.join("comm")) else { continue };
-        if name.starts_with("shard-") {
-            let stat = std::fs::read_to_string(folder.join("stat"))?;
-            let (_, fields) = stat.rsplit_once(')').context("no name")?;
-            // User and system time are the 14th and 15th field of all, and begin two
-            // later here; in hundredths of a second, on every Linux.
-            let times_of = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-            let ticks: u64 = times_of.sum::<Result<_, _>>()?;
-            times.insert(name.trim().to_owned(), Duration::from_millis(ticks * 10));
-        }
-    }
-    Ok(times)
-}
 
 fn serving(plugin: &Plugin) -> usize {
     let instances = plugin.info().instances;
@@ -57,7 +37,8 @@ async fn cost_of_work(instances: usize) -> Result<Cost> {
     let mut worker = settings("worker")?;
     worker.instances = InstanceCount::fixed(instances).context("instances")?;
     let plugin = scene.host.add(worker, scene.connection()?).await?;
-    let (before, machine, begin) = (time_of_shards()?, Machine::now()?, Instant::now());
+    let (before, machine, begin) =
+        (time_of_shards(process::id())?, Machine::now()?, Instant::now());
     for _ in 0..MESSAGES {
         scene.client.publish("worker.in", "200".into()).await?;
     }
@@ -65,7 +46,8 @@ async fn cost_of_work(instances: usize) -> Result<Cost> {
         Ok((plugin.info().counts.messages == MESSAGES).then_some(()))
     })
     .await?;
-    let (wall_time, machine, after) = (begin.elapsed(), machine.until_now()?, time_of_shards()?);
+    let (wall_time, machine, after) =
+        (begin.elapsed(), machine.until_now()?, time_of_shards(process::id())?);
     let cost = |(name, &time): (&String, &Duration)| {
         time.saturating_sub(before.get(name).copied().unwrap_or_default())
     };

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use test_support::{FakeServer, HostProcess, NatsServer, Signal, eventually, guest};
+use test_support::{
+    FakeServer, HostProcess, NatsServer, Signal, eventually, guest, time_of_shards,
+};
 use tokio::net::TcpListener;
 
 use crate::harness::{Scene, run, run_until_ready};
@@ -293,13 +295,7 @@ async fn plugins_run_on_as_many_threads_as_are_asked_for() -> Result<()> {
     let echo = path("echo")?;
     let server = NatsServer::start().await?;
     let host = run_until_ready(&server.url(), &["echo"], &["-A", "--threads", "3"]).await?;
-    let mut shards = 0;
-    for thread in std::fs::read_dir(format!("/proc/{}/task", host.pid()?))? {
-        // A thread may end meanwhile.
-        let name = std::fs::read_to_string(thread?.path().join("comm")).unwrap_or_default();
-        shards += usize::from(name.starts_with("shard-"));
-    }
-    assert_eq!(shards, 3);
+    assert_eq!(time_of_shards(host.pid()?)?.len(), 3);
 
     for number in ["0", "1025", "many"] {
         for command in [&["run", &echo][..], &["up"]] {

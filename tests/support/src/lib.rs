@@ -33,4 +33,4 @@ pub use process::{Process, Signal};
 pub use proxy::{Mode, Proxy};
 pub use server::{NatsServer, ServerBuilder};
 pub use tempfile::TempDir;
-pub use usage::Usage;
+pub use usage::{Usage, time_of_shards};
