@@ -16,14 +16,11 @@ static KEEPER: OnceLock<Option<Handle>> = OnceLock::new();
 /// Timers that are made until the answer is dropped are kept here. None: they are kept
 /// where they are made, which costs more.
 pub(super) fn enter() -> Option<EnterGuard<'static>> {
-    let keeper = KEEPER.get_or_init(|| match start() {
-        Ok(keeper) => Some(keeper),
-        Err(error) => {
-            tracing::debug!(%error, "no thread to keep time");
-            None
-        }
-    });
-    keeper.as_ref().map(Handle::enter)
+    let begin = || {
+        let keeper = start();
+        keeper.inspect_err(|error| tracing::debug!(%error, "no thread to keep time")).ok()
+    };
+    KEEPER.get_or_init(begin).as_ref().map(Handle::enter)
 }
 
 fn start() -> io::Result<Handle> {
