@@ -96,6 +96,13 @@ mod tests {
         shared.lock().session.request(time::now(), subject, b"", b"", &options).unwrap();
     }
 
+    /// A connection without a server, and its clock, which was not polled yet.
+    fn with_a_request(timeout: Duration) -> (Shared, Clock) {
+        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
+        request(&shared, timeout);
+        (shared, Clock::new())
+    }
+
     fn poll(clock: &mut Clock, cx: &mut Context<'_>, shared: &Shared) {
         clock.poll(cx, &mut shared.lock(), shared).unwrap();
     }
@@ -118,9 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn deadline_is_met_also_by_a_task_that_had_used_up_its_turn() {
-        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
-        let mut clock = Clock::new();
-        request(&shared, SOON);
+        let (shared, mut clock) = with_a_request(SOON);
         let mut polls = 0;
         poll_fn(|cx| {
             while polls == 0 && pin!(coop::consume_budget()).poll(cx).is_ready() {}
@@ -134,9 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn earlier_deadline_is_met_behind_a_later_one() {
-        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
-        let mut clock = Clock::new();
-        request(&shared, LATER);
+        let (shared, mut clock) = with_a_request(LATER);
         poll_fn(|cx| {
             poll(&mut clock, cx, &shared);
             Poll::Ready(())
@@ -148,9 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn deadline_is_met_by_the_task_that_asked_last() {
-        let shared = Shared::new(ConnectionOptions::new(Vec::new(), "test"));
-        let mut clock = Clock::new();
-        request(&shared, SOON);
+        let (shared, mut clock) = with_a_request(SOON);
         poll(&mut clock, &mut Context::from_waker(Waker::noop()), &shared);
         wait_for_all_but(0, &mut clock, &shared).await;
     }
