@@ -159,7 +159,7 @@ impl Load {
             bail!("answered {:?}, not a request", String::from_utf8_lossy(request.payload));
         };
         ensure!(request.payload.len() == payload, "a request of other bytes than {payload}");
-        self.sender.publish(reply_to, request.payload);
+        self.sender.publish(reply_to, None, request.payload);
         Ok(())
     }
 

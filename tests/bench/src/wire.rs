@@ -33,6 +33,7 @@ pub(crate) struct Sender {
 /// One message as it lies in the input.
 #[derive(Clone, Copy)]
 pub(crate) struct Message<'a> {
+    pub(crate) subject: &'a [u8],
     pub(crate) sid: &'a [u8],
     pub(crate) reply_to: Option<&'a [u8]>,
     /// The block as it came, empty where there is none.
@@ -82,12 +83,23 @@ impl Sender {
     }
 
     /// Keeps a message for the next flush.
-    pub(crate) fn publish(&mut self, subject: &[u8], payload: &[u8]) {
+    pub(crate) fn publish(&mut self, subject: &[u8], reply_to: Option<&[u8]>, payload: &[u8]) {
         self.queue(b"PUB ");
         self.queue(subject);
-        self.queue(format!(" {}\r\n", payload.len()).as_bytes());
+        if let Some(reply_to) = reply_to {
+            self.queue(b" ");
+            self.queue(reply_to);
+        }
+        self.queue(b" ");
+        self.queue(itoa::Buffer::new().format(payload.len()).as_bytes());
+        self.queue(b"\r\n");
         self.queue(payload);
         self.queue(b"\r\n");
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.len()
     }
 
     /// Writes what was kept.
@@ -134,6 +146,7 @@ impl Receiver {
             self.input.get(start + range.start..start + range.end).unwrap_or_default()
         };
         Ok(Message {
+            subject: part(parts.subject),
             sid: part(parts.sid),
             reply_to: parts.reply_to.map(part),
             headers: part(parts.headers),
@@ -178,6 +191,7 @@ enum Found {
 
 /// Where the parts of a message are, counted from its first byte.
 struct Parts {
+    subject: Range<usize>,
     sid: Range<usize>,
     reply_to: Option<Range<usize>>,
     headers: Range<usize>,
@@ -206,11 +220,12 @@ impl Parts {
             start = word.end + 1;
             count += 1;
         }
-        let (sid, reply_to, headers, total) = match (has_headers, count, words) {
-            (false, 3, [_, sid, total, ..]) => (sid, None, 0..0, total),
-            (false, 4, [_, sid, reply_to, total, _]) => (sid, Some(reply_to), 0..0, total),
-            (true, 4, [_, sid, headers, total, _]) => (sid, None, headers, total),
-            (true, 5, [_, sid, reply_to, headers, total]) => (sid, Some(reply_to), headers, total),
+        let [subject, sid, words @ ..] = words;
+        let (reply_to, headers, total) = match (has_headers, count, words) {
+            (false, 3, [total, ..]) => (None, 0..0, total),
+            (false, 4, [reply_to, total, _]) => (Some(reply_to), 0..0, total),
+            (true, 4, [headers, total, _]) => (None, headers, total),
+            (true, 5, [reply_to, headers, total]) => (Some(reply_to), headers, total),
             _ => bail!("no message: {}", String::from_utf8_lossy(line)),
         };
         let size = |digits| number(line.get(digits).unwrap_or_default());
@@ -220,7 +235,7 @@ impl Parts {
         if ready.len() < length {
             return Ok(Found::TooLittle);
         }
-        Ok(Found::Message(Self { sid, reply_to, headers, payload, length }))
+        Ok(Found::Message(Self { subject, sid, reply_to, headers, payload, length }))
     }
 }
 
@@ -244,7 +259,8 @@ mod tests {
     fn message_is_found_once_it_is_complete() {
         let input = b"MSG a.b 7 3\r\nxyz\r\nMSG";
         let parts = find(input).unwrap();
-        assert_eq!((&input[parts.sid], &input[parts.payload]), (&b"7"[..], &b"xyz"[..]));
+        assert_eq!((&input[parts.subject], &input[parts.sid]), (&b"a.b"[..], &b"7"[..]));
+        assert_eq!(&input[parts.payload], b"xyz");
         assert_eq!((parts.reply_to, parts.length), (None, 18));
         assert!(find(&input[..17]).is_none());
     }

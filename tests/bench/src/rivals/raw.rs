@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
+use rustc_hash::FxHashSet;
 
 use super::{ECHO, HEADER, HEADERS, INPUT, OUTPUT, PUBLISH, REQUEST, SERVICE};
 use crate::wire::{self, Message, Receiver, Sender};
 
-/// Ready-made messages are written in blocks of about this size.
-const BLOCK_BYTES: usize = 64 * 1024;
+/// What is published leaves in pieces of about this size: smaller ones cost more.
+const OUTPUT_BYTES: usize = 512 * 1024;
 
 /// The number that a subscription has.
 mod sid {
@@ -40,17 +41,17 @@ pub(super) fn serve(server: SocketAddr, name: &str) -> Result<()> {
         match (message.sid, message.reply_to) {
             (sid::INPUT, _) => input.add(message, message.payload.len(), &mut sender),
             (sid::HEADERS, _) => headers.add(message, header_bytes(message)?, &mut sender),
-            (sid::ECHO, Some(reply_to)) => sender.publish(reply_to, message.payload),
+            (sid::ECHO, Some(reply_to)) => sender.publish(reply_to, None, message.payload),
             (sid::PUBLISH, Some(reply_to)) => {
                 let (count, size): (usize, usize) = serde_json::from_slice(message.payload)?;
                 publish(&mut sender, count, size)?;
-                sender.publish(reply_to, b"");
+                sender.publish(reply_to, None, b"");
             }
             (sid::REQUEST, Some(reply_to)) => {
                 let reply_to = reply_to.to_vec();
                 let order = serde_json::from_slice(message.payload)?;
                 request(&mut receiver, &mut sender, &inbox, order)?;
-                sender.publish(&reply_to, b"");
+                sender.publish(&reply_to, None, b"");
             }
             (sid, _) => bail!("nothing to do with {}", String::from_utf8_lossy(sid)),
         }
@@ -62,7 +63,8 @@ impl Tally {
         self.count += 1;
         self.bytes += bytes;
         if let Some(reply_to) = message.reply_to {
-            sender.publish(reply_to, format!("{} {}", self.count, self.bytes).as_bytes());
+            let text = format!("{} {}", self.count, self.bytes);
+            sender.publish(reply_to, None, text.as_bytes());
         }
     }
 }
@@ -74,36 +76,67 @@ fn header_bytes(message: Message<'_>) -> Result<usize> {
 }
 
 fn publish(sender: &mut Sender, count: usize, size: usize) -> Result<()> {
-    let message = wire::encode(OUTPUT, None, &vec![b'x'; size]);
-    let per_block = (BLOCK_BYTES / message.len()).clamp(1, count.max(1));
-    let block = message.repeat(per_block);
-    sender.flush()?;
-    for _ in 0..count / per_block {
-        sender.write(&block)?;
+    let payload = vec![b'x'; size];
+    for _ in 0..count {
+        sender.publish(OUTPUT.as_bytes(), None, &payload);
+        if sender.queued() >= OUTPUT_BYTES {
+            sender.flush()?;
+        }
     }
-    sender.write(&message.repeat(count % per_block))
+    sender.flush()
 }
 
-/// Answers take whichever request waits: nothing is told apart.
 fn request(
     receiver: &mut Receiver,
     sender: &mut Sender,
     inbox: &str,
-    (count, size, in_flight): (usize, usize, usize),
+    (count, size, in_flight): (u64, usize, u64),
 ) -> Result<()> {
-    let request = wire::encode(SERVICE, Some(inbox), &vec![b'x'; size]);
-    let number = String::from_utf8_lossy(sid::INBOX);
-    sender.queue(format!("SUB {inbox} {number}\r\n").as_bytes());
-    sender.queue(&request.repeat(in_flight.min(count)));
-    for answered in 0..count {
+    let sid = String::from_utf8_lossy(sid::INBOX);
+    sender.queue(format!("SUB {inbox}.* {sid}\r\n").as_bytes());
+    let mut requests = Requests {
+        payload: vec![b'x'; size],
+        reply_to: format!("{inbox}."),
+        last: 0,
+        unanswered: FxHashSet::default(),
+    };
+    for _ in 0..in_flight.min(count) {
+        requests.send(sender);
+    }
+    while !requests.unanswered.is_empty() {
         let answer = receiver.next(sender)?;
-        if answer.sid != sid::INBOX {
-            bail!("no answer: {}", String::from_utf8_lossy(answer.payload));
-        }
-        if answered + in_flight < count {
-            sender.queue(&request);
+        ensure!(requests.take(answer), "no answer: {}", String::from_utf8_lossy(answer.subject));
+        if requests.last < count {
+            requests.send(sender);
         }
     }
-    sender.queue(format!("UNSUB {number}\r\n").as_bytes());
+    sender.queue(format!("UNSUB {sid}\r\n").as_bytes());
     Ok(())
+}
+
+/// Requests under way, which are told apart by the last token of their reply-to.
+struct Requests {
+    payload: Vec<u8>,
+    /// Ends where the number begins.
+    reply_to: String,
+    last: u64,
+    unanswered: FxHashSet<u64>,
+}
+
+impl Requests {
+    fn send(&mut self, sender: &mut Sender) {
+        let prefix = self.reply_to.len();
+        self.last += 1;
+        self.reply_to.push_str(itoa::Buffer::new().format(self.last));
+        sender.publish(SERVICE.as_bytes(), Some(self.reply_to.as_bytes()), &self.payload);
+        self.reply_to.truncate(prefix);
+        self.unanswered.insert(self.last);
+    }
+
+    /// Whether it was an answer to one of them.
+    fn take(&mut self, answer: Message<'_>) -> bool {
+        let number = answer.subject.strip_prefix(self.reply_to.as_bytes()).unwrap_or_default();
+        let number = str::from_utf8(number).ok().and_then(|digits| digits.parse().ok());
+        number.is_some_and(|number| self.unanswered.remove(&number))
+    }
 }
