@@ -7,6 +7,7 @@
 
 mod client_op;
 mod connect;
+mod deadlines;
 mod decode;
 pub mod encode;
 mod error;

@@ -1,13 +1,12 @@
 //! Requests under way: which answers belong to them and when they end.
 //!
-//! Each has exactly one deadline at a time, in an ordered set, so that a request
-//! that has ended leaves nothing behind. Subjects and bytes are not known here.
+//! Each has exactly one deadline at a time. Subjects and bytes are not known here.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::deadlines::Deadlines;
 use super::{Message, RequestError, RequestId};
 
 /// The code with which a server says that nobody listens.
@@ -43,7 +42,7 @@ pub(super) type Answer = Result<Option<Message>, RequestError>;
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     entries: FxHashMap<RequestId, Request>,
-    deadlines: BTreeSet<(Instant, RequestId)>,
+    deadlines: Deadlines,
     last_id: u64,
 }
 
@@ -73,7 +72,7 @@ impl Requests {
             received: 0,
         };
         self.entries.insert(id, request);
-        self.deadlines.insert((timeout, id));
+        self.deadlines.insert(timeout, id);
     }
 
     /// What a message means for a request, and whether the request has ended.
@@ -93,9 +92,9 @@ impl Requests {
                 request.received = request.received.saturating_add(1);
                 if request.max_replies == 0 || request.received < request.max_replies {
                     if let Some(stall) = request.stall {
-                        self.deadlines.remove(&(request.due, id));
+                        self.deadlines.remove(request.due, id);
                         request.due = request.timeout.min(after(now, stall));
-                        self.deadlines.insert((request.due, id));
+                        self.deadlines.insert(request.due, id);
                     }
                     return Some((Ok(Some(message)), false));
                 }
@@ -108,7 +107,7 @@ impl Requests {
 
     /// Ends the next request whose time has come.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(RequestId, Answer)> {
-        let &(_, id) = self.deadlines.first().filter(|(due, _)| *due <= now)?;
+        let (_, id) = self.deadlines.first().filter(|(due, _)| *due <= now)?;
         let request = self.remove(id)?;
         let answer = if request.received == 0 { Err(RequestError::Timeout) } else { Ok(None) };
         Some((id, answer))
@@ -143,12 +142,12 @@ impl Requests {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(due, _)| *due)
+        self.deadlines.first().map(|(due, _)| due)
     }
 
     fn remove(&mut self, id: RequestId) -> Option<Request> {
         let request = self.entries.remove(&id)?;
-        self.deadlines.remove(&(request.due, id));
+        self.deadlines.remove(request.due, id);
         if self.entries.is_empty() && self.entries.capacity() > KEPT_CAPACITY {
             self.entries = FxHashMap::default();
         }
@@ -253,7 +252,7 @@ mod tests {
             assert_eq!(answer, Err(RequestError::Timeout));
             ended += 1;
         }
-        assert_eq!((ended, requests.len(), requests.deadlines.len()), (200_000, 0, 0));
+        assert_eq!((ended, requests.len(), requests.next_deadline()), (200_000, 0, None));
         assert!(requests.entries.capacity() <= KEPT_CAPACITY);
     }
 
