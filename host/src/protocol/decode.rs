@@ -107,11 +107,16 @@ impl Decoder {
     /// of the block.
     #[inline]
     fn scan(&mut self, input: &[u8], base: u32) -> Result<Scanned, DecodeError> {
-        if let Some(frame) = self.pending.or_else(|| Frame::read_usual(input)) {
-            self.scanned = 0;
+        if let Some(frame) = self.pending {
             return self.note(frame, input, base);
         }
-        self.scan_unusual(input, base)
+        match Frame::read_usual(input) {
+            Some(frame) => {
+                self.scanned = 0;
+                self.note(frame, input, base)
+            }
+            None => self.scan_unusual(input, base),
+        }
     }
 
     /// The same for everything but a message whose line is as servers write it.

@@ -177,22 +177,22 @@ fn word_end(input: &[u8], space: usize) -> Option<usize> {
 #[inline]
 fn number(input: &[u8], space: usize) -> Option<(u64, usize)> {
     const MAX_DIGITS: usize = 18;
-    let digits = match input.get(space..)? {
-        [b' ', digits @ ..] => digits,
-        _ => return None,
-    };
-    let mut number = 0;
-    for (count, digit) in digits.iter().enumerate() {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return (count > 0).then_some((number, space + 1 + count));
+    let [b' ', first, rest @ ..] = input.get(space..)? else { return None };
+    let mut number = u64::from(digit(*first)?);
+    // As many as there may be, with what ends them in place of the first.
+    for (count, &byte) in rest.iter().take(MAX_DIGITS).enumerate() {
+        match digit(byte) {
+            Some(digit) => number = number * 10 + u64::from(digit),
+            None => return Some((number, space + 2 + count)),
         }
-        if count == MAX_DIGITS {
-            break;
-        }
-        number = number * 10 + u64::from(digit);
     }
     None
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<u8> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some(digit)
 }
 
 /// A number in decimal digits and nothing else.
@@ -201,12 +201,8 @@ pub(super) fn parse(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
+    digits.iter().try_fold(0_u64, |number, &byte| {
+        number.checked_mul(10)?.checked_add(u64::from(digit(byte)?))
     })
 }
 
