@@ -171,5 +171,7 @@ async fn embedded_server_is_started_once_a_connection_needs_it() -> Result<()> {
     scene.change(&[elsewhere, here].concat())?;
     scene.host.wait_for_log("the server", is_start).await?;
     scene.host.wait_until_ready("here").await?;
+    // Killed, it would leave its server behind.
+    scene.host.stop().await?;
     Ok(())
 }
