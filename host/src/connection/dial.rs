@@ -153,7 +153,7 @@ impl Handshake<'_> {
                         step = Step::Accepted;
                     }
                     Event::ServerError(error) if !matches!(step, Step::Accepted) => {
-                        return Err(DialError::Refused(error));
+                        return Err(DialError::Refused(*error));
                     }
                     other => {
                         self.shared

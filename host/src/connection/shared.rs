@@ -253,9 +253,9 @@ impl Shared {
             Event::Stale => return Err(Interruption::Stale),
             Event::ServerError(error) => {
                 if error.closes_connection() {
-                    state.last_error = Some(error.clone());
+                    state.last_error = Some(ServerError::clone(&error));
                 }
-                self.tell(&ConnectionEvent::ServerError(error));
+                self.tell(&ConnectionEvent::ServerError(*error));
             }
             Event::PublishRefused { subject, text } => {
                 self.tell_of_refusal(&subject, text);

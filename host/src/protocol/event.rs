@@ -64,7 +64,7 @@ pub enum Event {
         text: String,
     },
     /// Any other error that the server told.
-    ServerError(ServerError),
+    ServerError(Box<ServerError>),
     /// The server is about to shut down.
     LameDuck,
     /// Servers of the cluster that its list did not have before.

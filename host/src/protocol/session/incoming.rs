@@ -187,7 +187,7 @@ impl Session {
                     Some(sid) if self.subscriptions.remove(sid) => {
                         self.end_subscriptions(vec![sid], &EndReason::Refused(error.text));
                     }
-                    _ => self.events.push_back(Event::ServerError(error)),
+                    _ => self.events.push_back(Event::ServerError(Box::new(error))),
                 }
             }
             ServerErrorKind::PublishPermission { subject, reply } => {
@@ -201,7 +201,7 @@ impl Session {
                     None => self.events.push_back(Event::PublishRefused { subject, text }),
                 }
             }
-            _ => self.events.push_back(Event::ServerError(error)),
+            _ => self.events.push_back(Event::ServerError(Box::new(error))),
         }
     }
 }
