@@ -191,6 +191,10 @@ impl Session {
         if !input.is_empty() {
             self.pings.heard(now);
         }
+        if self.events.is_empty() {
+            // Begins at the begin of its memory again, which is still in the caches.
+            self.events.clear();
+        }
         // Taken out so that it can hand messages to the rest of the session.
         let mut decoder = std::mem::take(&mut self.decoder);
         let more = self.take_ops(now, &mut decoder, input);
