@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::error::{ClientError, ConnectError};
 use super::options::ConnectionOptions;
 use super::receiver::Receiver;
-use super::shared::{self, ConnectionStatus, Departure, Route, Shared};
+use super::shared::{self, ConnectionStatus, Route, Shared};
 use super::tenant::Tenant;
 use crate::protocol::{
     QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
@@ -161,14 +161,6 @@ impl Client {
         })
     }
 
-    /// Publishes several messages that go out in one piece.
-    pub(crate) fn publish_together<R>(&self, publish: impl FnOnce(&mut Together<'_>) -> R) -> R {
-        self.shared.command_and(|state| {
-            let mut together = Together { client: self, state, departure: Departure::Soon };
-            (publish(&mut together), together.departure)
-        })
-    }
-
     /// Whether [`offer`](Self::offer) would take messages of so many bytes in all.
     ///
     /// # Errors
@@ -179,13 +171,13 @@ impl Client {
         state.session.check_room(size)
     }
 
-    /// What each way of publishing has in common, requests included.
+    /// What both ways of publishing one message have in common.
     #[inline]
-    fn command_publish<R>(
+    fn command_publish(
         &self,
         subject: Subject<'_>,
-        publish: impl FnOnce(&mut shared::State) -> Result<R, SessionError>,
-    ) -> Result<R, SessionError> {
+        publish: impl FnOnce(&mut shared::State) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
         self.check_open()?;
         self.note_published(subject);
         self.shared.command(publish)
@@ -275,15 +267,9 @@ impl Client {
         receiver: Arc<dyn Receiver>,
         token: u64,
     ) -> Result<RequestId, SessionError> {
-        let tenant = self.tenant_id();
-        let sent = self.command_publish(subject, |state| {
-            let id = state.session.request(time::now(), subject, headers, payload, options)?;
-            state.requests.insert(id, Route { receiver, token, tenant });
-            Ok(id)
-        });
-        // The deadline may be earlier than the one the driver sleeps for.
-        self.shared.driver.wake();
-        sent
+        self.publish_together(|together| {
+            together.request(subject, headers, payload, options, receiver, token)
+        })
     }
 
     /// Forgets a request: nothing more comes of it.
@@ -382,36 +368,6 @@ impl Client {
                 Some(tenant) => client.leave(tenant),
             }
         }
-    }
-}
-
-/// Messages that are published in one go, by [`Client::publish_together`].
-pub(crate) struct Together<'a> {
-    client: &'a Client,
-    state: &'a mut shared::State,
-    departure: Departure,
-}
-
-impl Together<'_> {
-    /// They get on their way like this, unless some have to wait.
-    pub(crate) fn leave(&mut self, departure: Departure) {
-        self.departure = departure;
-    }
-
-    /// Puts a message, which there was [room](Client::check_room) for, behind those
-    /// published before.
-    ///
-    /// # Errors
-    /// If this message can't be sent at all.
-    #[inline]
-    pub(crate) fn publish(
-        &mut self,
-        subject: Subject<'_>,
-        payload: &[u8],
-    ) -> Result<(), SessionError> {
-        self.client.check_open()?;
-        self.client.note_published(subject);
-        self.state.session.publish_promised(subject, payload)
     }
 }
 

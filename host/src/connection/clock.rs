@@ -56,13 +56,14 @@ impl Clock {
         loop {
             let deadline = state.session.poll_timeout();
             let Some(at) = deadline else {
-                self.armed = None;
+                (self.armed, state.rings_at) = (None, None);
                 return Ok(());
             };
             if self.armed.is_none_or(|armed| at < armed) {
                 self.timer.reset(at);
                 self.armed = deadline;
             }
+            state.rings_at = self.armed;
             // Of a task that has used up its turn, Tokio takes no waker.
             let has_turn = coop::has_budget_remaining();
             if self.timer.poll(cx).is_pending() {
@@ -147,6 +148,26 @@ mod tests {
         .await;
         request(&shared, SOON);
         wait_for_all_but(1, &mut clock, &shared).await;
+    }
+
+    #[tokio::test]
+    async fn deadline_is_met_by_the_next_clock_if_the_first_one_is_gone() {
+        let (shared, mut clock) = with_a_request(SOON);
+        poll(&mut clock, &mut Context::from_waker(Waker::noop()), &shared);
+        drop(clock);
+        wait_for_all_but(0, &mut Clock::new(), &shared).await;
+    }
+
+    #[tokio::test]
+    async fn driver_is_needed_for_no_deadline_but_an_earlier_one() {
+        let (shared, mut clock) = with_a_request(LATER);
+        let is_needed = || shared.lock().is_due_early();
+        assert!(is_needed());
+        poll(&mut clock, &mut Context::from_waker(Waker::noop()), &shared);
+        request(&shared, LATER);
+        assert!(!is_needed());
+        request(&shared, SOON);
+        assert!(is_needed());
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod shared;
 mod sharing;
 mod tenant;
 mod tls;
+mod together;
 mod transport;
 mod websocket;
 mod wire;

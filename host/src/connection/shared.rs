@@ -28,7 +28,7 @@ const LITTLE_OUTPUT: usize = 16 * 1024;
 pub(super) struct Shared {
     pub(super) options: ConnectionOptions,
     state: Mutex<State>,
-    /// Wakes the driver: there is something to write, or a new deadline.
+    /// Wakes the driver: there is something to write, or an earlier deadline.
     pub(super) driver: AtomicWaker,
     /// Those who share the connection.
     pub(super) tenants: Mutex<Tenants>,
@@ -82,6 +82,8 @@ pub(super) struct State {
     pub(super) is_room_awaited: bool,
     /// The server is about to shut down, and nobody has looked for another yet.
     pub(super) leaves: bool,
+    /// When the driver's clock wakes it at the latest; none: it is not set.
+    pub(super) rings_at: Option<Instant>,
     pub(super) subscriptions: FxHashMap<Sid, Route>,
     pub(super) requests: FxHashMap<RequestId, Route>,
     pub(super) pings: FxHashMap<PingId, oneshot::Sender<Duration>>,
@@ -89,6 +91,14 @@ pub(super) struct State {
     behind: Option<Arc<dyn Receiver>>,
     /// Messages that receivers had no room for.
     pub(super) dropped_messages: u64,
+}
+
+impl State {
+    /// Whether something is due before the driver's clock wakes it.
+    pub(super) fn is_due_early(&self) -> bool {
+        let due = self.session.poll_timeout();
+        due.is_some_and(|due| self.rings_at.is_none_or(|at| due < at))
+    }
 }
 
 /// Who gets what arrives, and under which number they know it.
@@ -123,6 +133,7 @@ impl Shared {
                 is_stalled: false,
                 is_room_awaited: false,
                 leaves: false,
+                rings_at: None,
                 subscriptions: FxHashMap::default(),
                 requests: FxHashMap::default(),
                 pings: FxHashMap::default(),
@@ -252,10 +263,11 @@ impl Shared {
             }
             Event::Stale => return Err(Interruption::Stale),
             Event::ServerError(error) => {
+                let error = *error;
                 if error.closes_connection() {
-                    state.last_error = Some(ServerError::clone(&error));
+                    state.last_error = Some(error.clone());
                 }
-                self.tell(&ConnectionEvent::ServerError(*error));
+                self.tell(&ConnectionEvent::ServerError(error));
             }
             Event::PublishRefused { subject, text } => {
                 self.tell_of_refusal(&subject, text);

@@ -12,6 +12,7 @@ use self::body::{BodyError, close, collect};
 pub(super) use self::serve::serve;
 use super::HandlerError;
 use super::outward::{service_error, text};
+use crate::connection::Departure;
 use crate::plugin::loading::bindings::requester::RequestOptions;
 use crate::plugin::loading::bindings::types::Error as OwnError;
 use crate::plugin::loading::bindings_foreign::wasmcloud_streams::wasmcloud::messaging::consumer;
@@ -83,7 +84,8 @@ impl consumer::HostWithStore<State> for HasSelf<State> {
             let state = access.get();
             state.asking(state.subscribed_connection()?, subject, payload, options)
         })?;
-        let answer = asking.ask().await?.pop();
+        // Others of this component's calls may be about to ask, too.
+        let answer = asking.ask(Departure::Soon).await?.pop();
         let answer = answer.ok_or_else(|| Error::Other("no answer came".to_owned()))?;
         if let Some(error) = service_error(&answer) {
             return Err(Error::Other(error));

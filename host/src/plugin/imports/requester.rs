@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::headers;
-use crate::connection::{Answer, Client, Receiver, Reception};
+use crate::connection::{Answer, Client, Departure, Receiver, Reception};
 use crate::plugin::dispatch::mailbox::Mailbox;
 use crate::plugin::dispatch::requests::UnderWay;
 use crate::plugin::loading::bindings::requester::{Host, RequestOptions};
@@ -37,7 +37,7 @@ impl Host for State {
         let request = self.prepare(client, &subject, &payload, options)?;
         self.mailbox.expect_reply();
         let bytes = request.size();
-        match request.send(&connection, receiver, id).await {
+        match request.send(&connection, Departure::Soon, receiver, id).await {
             Ok(request) => {
                 self.requests.insert(id, UnderWay { client, id: request, bytes });
                 Ok(id)
@@ -64,7 +64,8 @@ impl Host for State {
         payload: Vec<u8>,
         options: RequestOptions,
     ) -> Result<Vec<GuestMessage>, Error> {
-        self.asking(client, subject, payload, options)?.ask().await
+        let asking = self.asking(client, subject, payload, options)?;
+        asking.ask(Departure::AtOnce).await
     }
 }
 
@@ -81,7 +82,10 @@ pub(in crate::plugin) struct Asking {
 
 impl Asking {
     /// Sends the request and waits until it has ended.
-    pub(in crate::plugin) async fn ask(self) -> Result<Vec<GuestMessage>, Error> {
+    pub(in crate::plugin) async fn ask(
+        self,
+        departure: Departure,
+    ) -> Result<Vec<GuestMessage>, Error> {
         let (answers, mut arrived) = mpsc::channel(MAX_WAITING_ANSWERS);
         let receiver =
             Arc::new(ToWaiter { answers, plugin: self.plugin, bytes: AtomicUsize::new(0) });
@@ -91,7 +95,7 @@ impl Asking {
             payload: &self.payload,
             options: self.options,
         };
-        let request = request.send(&self.connection, receiver, 0).await?;
+        let request = request.send(&self.connection, departure, receiver, 0).await?;
         let _guard = CancelOnDrop { client: &self.connection, request };
         let mut messages = Vec::new();
         while let Some((answer, last)) = arrived.recv().await {
@@ -166,12 +170,17 @@ impl Request<'_> {
     async fn send(
         &self,
         client: &Client,
+        departure: Departure,
         receiver: Arc<dyn Receiver>,
         token: u64,
     ) -> Result<RequestId, Error> {
+        let Self { subject, headers, payload, options } = self;
         super::when_room(client, || {
-            let (headers, receiver) = (self.headers.as_bytes(), Arc::clone(&receiver));
-            client.request(self.subject, headers, self.payload, &self.options, receiver, token)
+            client.publish_together(|together| {
+                together.leave(departure);
+                let (headers, receiver) = (headers.as_bytes(), Arc::clone(&receiver));
+                together.request(*subject, headers, payload, options, receiver, token)
+            })
         })
         .await
     }
