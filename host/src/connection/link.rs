@@ -260,7 +260,11 @@ impl Intake {
     fn hear(&mut self, shared: &Shared, retired: &mut Retired) -> bool {
         let mut state = shared.lock();
         let said = state.session.handle_retired_input(time::now(), retired, &mut self.input);
-        shared.deliver(&mut state).is_err() || said.unwrap_or(true)
+        let is_over = shared.deliver(&mut state).is_err() || said.unwrap_or(true);
+        drop(state);
+        // The server in use may have to be told of it.
+        shared.driver.wake();
+        is_over
     }
 }
 
