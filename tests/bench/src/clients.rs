@@ -83,6 +83,11 @@ impl Client {
         self.is_async_nats() || matches!(self, Self::NatsC { .. } | Self::NatsGo)
     }
 
+    /// Whether it is a socket and no client.
+    pub(crate) fn is_raw(self) -> bool {
+        self == Self::Rival(Rival::Raw)
+    }
+
     /// Rivals in other languages are built where their tools are.
     fn is_here(self) -> bool {
         match self {

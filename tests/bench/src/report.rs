@@ -23,6 +23,8 @@ pub(crate) struct Outcome {
     relative: f64,
     /// The same as a multiple of what the best whole native client takes.
     pub(crate) relative_to_best: f64,
+    /// The same as a multiple of what a raw socket takes.
+    relative_to_raw: f64,
     messages_per_second: f64,
     /// Processor time of the server's process.
     server_cpu_ns_per_message: f64,
@@ -40,6 +42,7 @@ pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> 
         these.map(|(_, samples)| cpu(samples)).fold(f64::INFINITY, f64::min)
     };
     let (async_nats, native) = (best(Client::is_async_nats), best(Client::is_native));
+    let raw = best(Client::is_raw);
     let outcome = |(client, samples): (Client, Vec<Sample>)| Outcome {
         workload: workload.name,
         client: client.label(),
@@ -48,6 +51,7 @@ pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> 
         cpu_ns_per_message: cpu(&samples),
         relative: cpu(&samples) / async_nats,
         relative_to_best: cpu(&samples) / native,
+        relative_to_raw: cpu(&samples) / raw,
         messages_per_second: median(&samples, |sample| 1e9 / per_message(sample, sample.wall_ns)),
         server_cpu_ns_per_message: median(&samples, |sample| {
             per_message(sample, sample.server_cpu_ns)
@@ -61,8 +65,8 @@ pub(crate) fn sum_up(workload: Workload, rounds: Vec<(Client, Vec<Sample>)>) -> 
 
 /// Heads the columns of [`table`].
 pub(crate) const HEAD: &str = concat!(
-    "                                  CPU     CPU relative to   messages   CPU ns/message      p50      p99\n",
-    "                           ns/message async-nats the best         /s  server     load       µs       µs",
+    "                                  CPU       CPU relative to        messages   CPU ns/message      p50      p99\n",
+    "                           ns/message async-nats the best  raw         /s  server     load       µs       µs",
 );
 
 /// The rows of one workload.
@@ -76,11 +80,12 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "  {:<24} {:>10.0} {:>10.2} {:>8.2} {:>10.0} {:>7.0} {:>8.0} {p50:>8} {p99:>8}",
+            "  {:<24} {:>10.0} {:>10.2} {:>8.2} {:>5.2} {:>9.0} {:>7.0} {:>8.0} {p50:>8} {p99:>8}",
             outcome.client,
             outcome.cpu_ns_per_message,
             outcome.relative,
             outcome.relative_to_best,
+            outcome.relative_to_raw,
             outcome.messages_per_second,
             outcome.server_cpu_ns_per_message,
             outcome.load_cpu_ns_per_message,
