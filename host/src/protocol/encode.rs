@@ -54,9 +54,11 @@ pub fn publish(
 ) {
     let mut digits = Buffer::new();
     let total = digits.format(headers.len() + payload.len()).as_bytes();
-    // Reserving once leaves only cheap copies below.
-    out.reserve(publish_length(subject, reply_to, headers, payload));
-    out.extend_from_slice(if headers.is_empty() { b"PUB " } else { b"HPUB " });
+    // Two copies whose lengths are known: for others a function is called.
+    match headers {
+        [] => out.extend_from_slice(b"PUB "),
+        _ => out.extend_from_slice(b"HPUB "),
+    }
     out.extend_from_slice(subject.as_bytes());
     out.push(b' ');
     if let Some(reply_to) = reply_to {
@@ -69,6 +71,8 @@ pub fn publish(
     }
     out.extend_from_slice(total);
     out.extend_from_slice(b"\r\n");
+    // At once, so that no more follows what may be large.
+    out.reserve(headers.len() + payload.len() + 2);
     out.extend_from_slice(headers);
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\r\n");
@@ -122,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_is_reserved_at_once() {
+    fn a_publish_takes_no_more_than_is_counted_for_it() {
         for (reply_to, headers, expected) in [
             (None, "", "PUB a.b 2\r\nhi\r\n"),
             (Some("r"), "", "PUB a.b r 2\r\nhi\r\n"),
