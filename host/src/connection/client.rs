@@ -17,11 +17,7 @@ use crate::protocol::{
 };
 use crate::time;
 
-/// So much at once is what a server is best given: with less it is woken more often,
-/// and more is out of the processor's caches by the time it is sent.
-const GOOD_OUTPUT: usize = 512 * 1024;
-
-/// Who waits for that to leave does not wait longer: what is published then may
+/// Who waits for output to leave does not wait longer: what is published then may
 /// wait in memory, up to the bound.
 const STALL: Duration = Duration::from_millis(50);
 
@@ -137,9 +133,7 @@ impl Client {
         headers: &[u8],
         payload: &[u8],
     ) -> Result<(), SessionError> {
-        self.command_publish(subject, |state| {
-            state.session.publish(subject, reply_to, headers, payload)
-        })
+        self.publish_together(|together| together.publish(subject, reply_to, headers, payload))
     }
 
     /// The same for those who can [wait](Self::room).
@@ -155,32 +149,7 @@ impl Client {
         headers: &[u8],
         payload: &[u8],
     ) -> Result<(), SessionError> {
-        self.command_publish(subject, |state| {
-            check_good_output(state)?;
-            state.session.publish(subject, reply_to, headers, payload)
-        })
-    }
-
-    /// Whether [`offer`](Self::offer) would take messages of so many bytes in all.
-    ///
-    /// # Errors
-    /// `BufferFull` if not.
-    pub(crate) fn check_room(&self, size: usize) -> Result<(), SessionError> {
-        let state = self.shared.lock();
-        check_good_output(&state)?;
-        state.session.check_room(size)
-    }
-
-    /// What both ways of publishing one message have in common.
-    #[inline]
-    fn command_publish(
-        &self,
-        subject: Subject<'_>,
-        publish: impl FnOnce(&mut shared::State) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError> {
-        self.check_open()?;
-        self.note_published(subject);
-        self.shared.command(publish)
+        self.publish_together(|together| together.offer(subject, reply_to, headers, payload))
     }
 
     /// Waits until output has left, or does not seem to for now; false if the
@@ -369,14 +338,6 @@ impl Client {
             }
         }
     }
-}
-
-fn check_good_output(state: &shared::State) -> Result<(), SessionError> {
-    let waiting = state.session.output_len();
-    if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected(state) {
-        return Err(SessionError::BufferFull { waiting, limit: GOOD_OUTPUT });
-    }
-    Ok(())
 }
 
 fn is_connected(state: &shared::State) -> bool {

@@ -38,3 +38,4 @@ pub use receiver::{Answer, Backlog, ConnectionEvent, Listener, Receiver, Recepti
 pub use shared::ConnectionStatus;
 pub(crate) use shared::Departure;
 pub use tls::{TlsError, TlsOptions};
+pub use together::Together;

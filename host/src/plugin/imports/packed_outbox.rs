@@ -123,9 +123,9 @@ impl State {
                 while let Ok(Some(next)) = message
                     && next.client == id
                 {
-                    let is_sent = self
-                        .permitted(next, &mut known)
-                        .is_some_and(|subject| together.publish(subject, next.payload).is_ok());
+                    let is_sent = self.permitted(next, &mut known).is_some_and(|subject| {
+                        together.publish_promised(subject, next.payload).is_ok()
+                    });
                     if !is_sent {
                         refused.push(next);
                     }
@@ -186,7 +186,7 @@ impl State {
         let send = || -> Result<(), Error> {
             let client = &self.known(id)?.client;
             let subject = self.check_publish(id, subject, payload.len())?;
-            Ok(client.publish_together(|together| together.publish(subject, payload))?)
+            Ok(client.publish_together(|together| together.publish_promised(subject, payload))?)
         };
         if let Err(error) = send() {
             let text = adapters::text(error);

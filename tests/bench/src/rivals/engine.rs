@@ -12,35 +12,44 @@ use std::{
 
 use anyhow::{Context, Result};
 use simple_nats::{
-    connection::{Answer, Client, ConnectionOptions, Receiver, Reception},
+    connection::{Answer, Client, ConnectionOptions, Receiver, Reception, Together},
     protocol::{EndReason, Message, RequestOptions, SessionError, Subject, SubjectPattern},
 };
 use tokio::sync::Notify;
 
-use super::{ECHO, HEADER, HEADERS, INPUT, OUTPUT, PUBLISH, REQUEST, SERVICE, SUBJECTS};
+use super::{HEADER, OUTPUT, SERVICE, SUBJECTS};
 
 /// No answer takes this long unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a subscription is known by: its place among [`SUBJECTS`].
+mod token {
+    pub(super) const INPUT: u64 = 0;
+    pub(super) const HEADERS: u64 = 1;
+    pub(super) const ECHO: u64 = 2;
+    pub(super) const PUBLISH: u64 = 3;
+    pub(super) const REQUEST: u64 = 4;
+}
+
 /// What arrives and asks for something.
 enum Arrival {
-    /// To be answered with this text.
-    Count {
-        reply_to: Message,
-        text: String,
-    },
-    Message {
-        subject: &'static str,
-        message: Message,
-    },
+    /// To be answered with the count and the bytes.
+    Count(Message, u64, u64),
+    /// To be answered with itself.
+    Echo(Message),
+    /// An order.
+    Publish(Message),
+    /// An order.
+    Request(Message),
+    /// To a request.
     Answer,
 }
 
 /// Counts where messages arrive, and keeps what takes longer.
 #[derive(Default)]
 struct Inbox {
-    /// By subject.
-    tallies: [Tally; SUBJECTS.len()],
+    input: Tally,
+    headers: Tally,
     arrivals: Mutex<Vec<Arrival>>,
     filled: Notify,
 }
@@ -53,15 +62,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&self, bytes: usize) {
-        for (sum, more) in [(&self.count, 1), (&self.bytes, bytes as u64)] {
-            sum.store(sum.load(Ordering::Relaxed) + more, Ordering::Relaxed);
-        }
-    }
-
-    fn text(&self) -> String {
-        let [count, bytes] = [&self.count, &self.bytes].map(|sum| sum.load(Ordering::Relaxed));
-        format!("{count} {bytes}")
+    /// Answers what there is with this one.
+    fn add(&self, bytes: usize) -> (u64, u64) {
+        let count = self.count.load(Ordering::Relaxed) + 1;
+        let bytes = self.bytes.load(Ordering::Relaxed) + bytes as u64;
+        self.count.store(count, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        (count, bytes)
     }
 }
 
@@ -70,13 +77,14 @@ impl Inbox {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, arrival: Arrival) {
+    fn keep(&self, arrival: Arrival) -> Reception {
         let mut arrivals = self.lock();
         arrivals.push(arrival);
         if arrivals.len() == 1 {
             drop(arrivals);
             self.filled.notify_one();
         }
+        Reception::Taken
     }
 
     /// Swaps what has arrived for an empty list.
@@ -88,21 +96,18 @@ impl Inbox {
 
 impl Receiver for Inbox {
     fn message(&self, token: u64, message: Message, _last: bool) -> Reception {
-        let subject = SUBJECTS.get(token as usize).copied().unwrap_or_default();
-        let bytes = match subject {
-            INPUT => message.payload().len(),
-            HEADERS => header_bytes(&message),
-            _ => {
-                self.keep(Arrival::Message { subject, message });
-                return Reception::Taken;
-            }
+        let (count, bytes) = match token {
+            token::INPUT => self.input.add(message.payload().len()),
+            token::HEADERS => self.headers.add(header_bytes(&message)),
+            token::ECHO => return self.keep(Arrival::Echo(message)),
+            token::PUBLISH => return self.keep(Arrival::Publish(message)),
+            token::REQUEST => return self.keep(Arrival::Request(message)),
+            _ => return Reception::Dropped,
         };
-        let Some(tally) = self.tallies.get(token as usize) else { return Reception::Dropped };
-        tally.add(bytes);
-        if message.reply_to().is_some() {
-            self.keep(Arrival::Count { reply_to: message, text: tally.text() });
+        match message.reply_to() {
+            Some(_) => self.keep(Arrival::Count(message, count, bytes)),
+            None => Reception::Taken,
         }
-        Reception::Taken
     }
 
     fn subscription_ended(&self, _token: u64, _reason: EndReason) {}
@@ -130,6 +135,7 @@ struct Engine {
 /// An order to request, being carried out.
 struct Order {
     message: Message,
+    service: Subject<'static>,
     payload: Vec<u8>,
     unsent: u64,
     unanswered: u64,
@@ -150,26 +156,38 @@ pub(super) async fn serve(server: SocketAddr, name: String) -> Result<()> {
 
 impl Engine {
     async fn run(mut self) -> Result<()> {
-        let mut arrivals = Vec::new();
+        let (mut arrivals, mut orders) = (Vec::new(), Vec::new());
         loop {
             self.inbox.take(&mut arrivals).await;
-            for arrival in arrivals.drain(..) {
-                match arrival {
-                    Arrival::Message { subject: ECHO, message } => {
-                        self.respond(&message, message.payload())?;
-                    }
-                    Arrival::Answer => self.answered()?,
-                    Arrival::Count { reply_to, text } => {
-                        self.respond(&reply_to, text.as_bytes())?;
-                    }
-                    Arrival::Message { subject: PUBLISH, message } => {
-                        self.publish(&message).await?;
-                        self.respond(&message, b"")?;
-                    }
-                    Arrival::Message { subject: REQUEST, message } => self.begin(message)?,
-                    Arrival::Message { .. } => {}
-                }
+            let client = self.client.clone();
+            client.publish_together(|out| {
+                arrivals.drain(..).try_for_each(|arrival| self.take(arrival, &mut orders, out))
+            })?;
+            for order in orders.drain(..) {
+                self.publish(&order).await?;
+                client.publish_together(|out| respond(out, &order, b""))?;
             }
+        }
+    }
+
+    /// Orders to publish, which may have to wait, are put off.
+    fn take(
+        &mut self,
+        arrival: Arrival,
+        orders: &mut Vec<Message>,
+        out: &mut Together<'_>,
+    ) -> Result<()> {
+        match arrival {
+            Arrival::Count(message, count, bytes) => {
+                respond(out, &message, format!("{count} {bytes}").as_bytes())
+            }
+            Arrival::Echo(message) => respond(out, &message, message.payload()),
+            Arrival::Publish(message) => {
+                orders.push(message);
+                Ok(())
+            }
+            Arrival::Request(message) => self.begin(message, out),
+            Arrival::Answer => self.answered(out),
         }
     }
 
@@ -177,53 +195,58 @@ impl Engine {
         let (count, size): (u64, usize) = serde_json::from_slice(order.payload())?;
         let (subject, payload, mut left) = (Subject::new(OUTPUT)?, vec![b'x'; size], count);
         while left > 0 {
-            match self.client.offer(subject, None, &[], &payload) {
-                Ok(()) => left -= 1,
+            let offered = self.client.publish_together(|out| {
+                while left > 0 {
+                    out.offer(subject, None, &[], &payload)?;
+                    left -= 1;
+                }
+                Ok(())
+            });
+            match offered {
                 Err(SessionError::BufferFull { .. }) => {
                     self.client.room().await;
                 }
-                Err(error) => return Err(error.into()),
+                offered => offered?,
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, message: Message) -> Result<()> {
+    fn begin(&mut self, message: Message, out: &mut Together<'_>) -> Result<()> {
         let (count, size, in_flight): (u64, usize, u64) =
             serde_json::from_slice(message.payload())?;
-        let payload = vec![b'x'; size];
-        self.order = Some(Order { message, payload, unsent: count, unanswered: count });
-        (0..in_flight).try_for_each(|_| self.request())
+        let (service, payload) = (Subject::new(SERVICE)?, vec![b'x'; size]);
+        self.order = Some(Order { message, service, payload, unsent: count, unanswered: count });
+        (0..in_flight).try_for_each(|_| self.request(out))
     }
 
     /// Sends one request more, if one is left.
-    fn request(&mut self) -> Result<()> {
+    fn request(&mut self, out: &mut Together<'_>) -> Result<()> {
         let order = self.order.as_mut().context("an answer without an order")?;
         let Some(unsent) = order.unsent.checked_sub(1) else { return Ok(()) };
         order.unsent = unsent;
         let options = RequestOptions { timeout: PATIENCE, ..RequestOptions::default() };
         let receiver = Arc::clone(&self.inbox) as Arc<dyn Receiver>;
-        let subject = Subject::new(SERVICE)?;
-        self.client.request(subject, &[], &order.payload, &options, receiver, 0)?;
+        out.request(order.service, &[], &order.payload, &options, receiver, 0)?;
         Ok(())
     }
 
-    fn answered(&mut self) -> Result<()> {
-        self.request()?;
+    fn answered(&mut self, out: &mut Together<'_>) -> Result<()> {
+        self.request(out)?;
         let order = self.order.as_mut().context("an answer without an order")?;
         order.unanswered -= 1;
         if order.unanswered > 0 {
             return Ok(());
         }
         match self.order.take() {
-            Some(order) => self.respond(&order.message, b""),
+            Some(order) => respond(out, &order.message, b""),
             None => Ok(()),
         }
     }
+}
 
-    fn respond(&self, message: &Message, payload: &[u8]) -> Result<()> {
-        let Some(reply_to) = message.reply_to() else { return Ok(()) };
-        let subject = Subject::new(std::str::from_utf8(reply_to)?)?;
-        self.client.publish(subject, None, &[], payload).context("respond")
-    }
+fn respond(out: &mut Together<'_>, message: &Message, payload: &[u8]) -> Result<()> {
+    let Some(reply_to) = message.reply_to() else { return Ok(()) };
+    let subject = Subject::new(std::str::from_utf8(reply_to)?)?;
+    out.publish(subject, None, &[], payload).context("respond")
 }
