@@ -22,11 +22,12 @@ impl Client {
     pub fn publish_together<R>(&self, publish: impl FnOnce(&mut Together<'_>) -> R) -> R {
         let mut is_due_early = false;
         let result = self.shared.command_and(|state| {
-            let departure = Departure::Soon;
-            let mut together = Together { client: self, state, departure, now: None, is_due_early };
+            let mut together =
+                Together { client: self, state, departure: Departure::Soon, now: None };
             let result = publish(&mut together);
-            is_due_early = together.is_due_early;
-            (result, together.departure)
+            let Together { departure, now, .. } = together;
+            is_due_early = now.is_some() && state.is_due_early();
+            (result, departure)
         });
         if is_due_early {
             self.shared.driver.wake();
@@ -52,8 +53,6 @@ pub struct Together<'a> {
     departure: Departure,
     /// When the first request was sent; the others are as good as sent then, too.
     now: Option<Instant>,
-    /// The driver has to set its clock.
-    is_due_early: bool,
 }
 
 impl Together<'_> {
@@ -127,7 +126,6 @@ impl Together<'_> {
         let id = self.state.session.request(now, subject, headers, payload, options)?;
         let tenant = self.client.tenant_id();
         self.state.requests.insert(id, Route { receiver, token, tenant });
-        self.is_due_early |= self.state.is_due_early();
         Ok(id)
     }
 
