@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use super::RequestId;
 
-/// A queue with more room than this is given back once it is empty.
-const KEPT_CAPACITY: usize = 4_096;
+/// A queue or table of requests with more room than this is given back once it is empty.
+pub(super) const KEPT_CAPACITY: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {

@@ -6,14 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::deadlines::Deadlines;
+use super::deadlines::{Deadlines, KEPT_CAPACITY};
 use super::{Message, RequestError, RequestId};
 
 /// The code with which a server says that nobody listens.
 const NO_RESPONDERS: u16 = 503;
-
-/// A table with more room than this is given back once it is empty.
-const KEPT_CAPACITY: usize = 4_096;
 
 /// What stands for waiting without end: a clock can't count to every duration.
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
