@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::error::{ClientError, ConnectError};
 use super::options::ConnectionOptions;
 use super::receiver::Receiver;
-use super::shared::{self, ConnectionStatus, Route, Shared};
+use super::shared::{ConnectionStatus, Route, Shared};
 use super::tenant::Tenant;
 use crate::protocol::{
     QueueGroup, RequestId, RequestOptions, ServerInfo, SessionError, Sid, State, Statistics,
@@ -160,7 +160,7 @@ impl Client {
         left.as_mut().enable();
         let is_stalled = {
             let mut state = self.shared.lock();
-            if !is_connected(&state) {
+            if !state.is_connected() {
                 return false;
             }
             // It may have left before anybody listened.
@@ -175,7 +175,7 @@ impl Client {
         } else if time::timeout(STALL, left).await.is_err() {
             self.shared.lock().is_stalled = true;
         }
-        is_connected(&self.shared.lock())
+        self.shared.lock().is_connected()
     }
 
     /// Subscribes; messages go to the receiver, under the token.
@@ -338,8 +338,4 @@ impl Client {
             }
         }
     }
-}
-
-fn is_connected(state: &shared::State) -> bool {
-    state.session.state() == State::Connected
 }

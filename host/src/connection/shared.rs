@@ -16,8 +16,8 @@ use super::receiver::{ConnectionEvent, Receiver, Reception};
 use super::tenant::Tenant;
 use super::wire::Wire;
 use crate::protocol::{
-    DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError, Session,
-    SessionConfig, Sid,
+    self, DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError,
+    Session, SessionConfig, Sid,
 };
 use crate::time;
 
@@ -94,6 +94,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether a server takes what is published.
+    pub(super) fn is_connected(&self) -> bool {
+        self.session.state() == protocol::State::Connected
+    }
+
     /// Whether something is due before the driver's clock wakes it.
     pub(super) fn is_due_early(&self) -> bool {
         let due = self.session.poll_timeout();

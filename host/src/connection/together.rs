@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::client::Client;
 use super::receiver::Receiver;
 use super::shared::{Departure, Route, State};
-use crate::protocol::{self, RequestId, RequestOptions, SessionError, Subject};
+use crate::protocol::{RequestId, RequestOptions, SessionError, Subject};
 use crate::time;
 
 /// So much at once is what a server is best given: with less it is woken more often,
@@ -140,8 +140,7 @@ impl Together<'_> {
 
 fn check_good_output(state: &State) -> Result<(), SessionError> {
     let waiting = state.session.output_len();
-    let is_connected = state.session.state() == protocol::State::Connected;
-    if waiting >= GOOD_OUTPUT && !state.is_stalled && is_connected {
+    if waiting >= GOOD_OUTPUT && !state.is_stalled && state.is_connected() {
         return Err(SessionError::BufferFull { waiting, limit: GOOD_OUTPUT });
     }
     Ok(())
