@@ -58,9 +58,24 @@ pub(crate) fn connect(address: SocketAddr, name: &str) -> Result<(Receiver, Send
 
 /// A message as a client sends it.
 pub(crate) fn encode(subject: &str, reply_to: Option<&str>, payload: &[u8]) -> Vec<u8> {
-    let reply_to = reply_to.map_or_else(String::new, |reply_to| format!("{reply_to} "));
-    let line = format!("PUB {subject} {reply_to}{}\r\n", payload.len());
-    [line.as_bytes(), payload, b"\r\n"].concat()
+    let mut message = Vec::new();
+    put(&mut message, subject.as_bytes(), reply_to.map(str::as_bytes), payload);
+    message
+}
+
+/// Writes a message behind what there is.
+fn put(output: &mut Vec<u8>, subject: &[u8], reply_to: Option<&[u8]>, payload: &[u8]) {
+    output.extend_from_slice(b"PUB ");
+    output.extend_from_slice(subject);
+    if let Some(reply_to) = reply_to {
+        output.push(b' ');
+        output.extend_from_slice(reply_to);
+    }
+    output.push(b' ');
+    output.extend_from_slice(itoa::Buffer::new().format(payload.len()).as_bytes());
+    output.extend_from_slice(b"\r\n");
+    output.extend_from_slice(payload);
+    output.extend_from_slice(b"\r\n");
 }
 
 /// The same with a block of headers, its first and last line included.
@@ -84,17 +99,7 @@ impl Sender {
 
     /// Keeps a message for the next flush.
     pub(crate) fn publish(&mut self, subject: &[u8], reply_to: Option<&[u8]>, payload: &[u8]) {
-        self.queue(b"PUB ");
-        self.queue(subject);
-        if let Some(reply_to) = reply_to {
-            self.queue(b" ");
-            self.queue(reply_to);
-        }
-        self.queue(b" ");
-        self.queue(itoa::Buffer::new().format(payload.len()).as_bytes());
-        self.queue(b"\r\n");
-        self.queue(payload);
-        self.queue(b"\r\n");
+        put(&mut self.queued, subject, reply_to, payload);
     }
 
     /// How many bytes are kept.
