@@ -23,8 +23,8 @@ const PACE: Duration = Duration::from_millis(1);
 /// What is asked in a second, unless the environment says otherwise.
 const RATE: u64 = 20_000;
 
-/// For so long is asked at least: of it, what it takes to start an attacker is little.
-const MIN_TIME: Duration = Duration::from_secs(1);
+/// For so long is asked at least: thousands of times.
+const MIN_TIME: Duration = Duration::from_millis(250);
 
 /// An answer that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(20);
