@@ -1,7 +1,5 @@
 //! What an instance's store holds: its view of the plugin, and the guest's limits.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -208,16 +206,11 @@ impl State {
     pub(super) async fn wait_for_more(&mut self) -> bool {
         self.finish_callback();
         let mut has_rested = false;
-        let mut next = pin!(self.mailbox.is_awaited());
-        poll_fn(|cx| {
-            let poll = next.as_mut().poll(cx);
-            if poll.is_pending() {
-                self.progress.rest();
-                has_rested = true;
-            }
-            poll
-        })
-        .await;
+        let rests = || {
+            self.progress.rest();
+            has_rested = true;
+        };
+        self.mailbox.is_awaited(rests).await;
         if has_rested {
             // Also if what woke it is gone, or is that there will be nothing more.
             self.progress.advance();

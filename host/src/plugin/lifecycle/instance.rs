@@ -136,10 +136,8 @@ impl Instance {
         batch: TypedFunc<(), ()>,
         mailbox: &Mailbox,
     ) -> Result<(), GuestError> {
-        while mailbox.is_awaited().await {
+        while self.is_awaited(mailbox).await {
             self.progress.advance();
-            // Ticks that went by while it was idle are not its own.
-            self.store.set_epoch_deadline(1);
             // Boxed, so that only those need the room for it that have been called; and
             // first, so that it is made where it stays.
             let room = Box::new_uninit();
@@ -152,16 +150,27 @@ impl Instance {
     }
 
     async fn serve_singly(&mut self, mailbox: &Mailbox) -> Result<(), GuestError> {
-        while mailbox.is_awaited().await {
+        while self.is_awaited(mailbox).await {
             self.push().await?;
         }
         Ok(())
     }
 
+    /// Waits for what comes next; false: there will be nothing more.
+    async fn is_awaited(&mut self, mailbox: &Mailbox) -> bool {
+        let mut has_rested = false;
+        let is_awaited = mailbox.is_awaited(|| has_rested = true).await;
+        if has_rested {
+            // Ticks that went by meanwhile are not its own. All others are: where
+            // callbacks are short, most come between two of them.
+            self.store.set_epoch_deadline(1);
+        }
+        is_awaited
+    }
+
     /// Calls the handler for one delivery.
     async fn push(&mut self) -> Result<(), GuestError> {
         let Some(delivery) = self.store.data_mut().take() else { return Ok(()) };
-        self.store.set_epoch_deadline(1);
         let (progress, limit) = (&self.progress, self.callback_timeout);
         let store = &mut self.store;
         let guest = match &self.exports {

@@ -1,6 +1,7 @@
 //! How an instance waits for what comes, timers among it.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -56,10 +57,20 @@ impl Mailbox {
         }
     }
 
-    /// Waits with nothing in hand; false: there will be nothing more.
-    pub(in crate::plugin) async fn is_awaited(&self) -> bool {
+    /// Waits with nothing in hand; false: there will be nothing more. Calls `rests`
+    /// whenever nothing is there yet.
+    pub(in crate::plugin) async fn is_awaited(&self, mut rests: impl FnMut()) -> bool {
         self.set_busy(false);
-        let is_awaited = self.wait(None).await != Wait::Stopped;
+        let mut next = pin!(self.wait(None));
+        let outcome = poll_fn(|cx| {
+            let poll = next.as_mut().poll(cx);
+            if poll.is_pending() {
+                rests();
+            }
+            poll
+        })
+        .await;
+        let is_awaited = outcome != Wait::Stopped;
         self.set_busy(is_awaited);
         is_awaited
     }
