@@ -318,9 +318,8 @@ impl State {
         if !self.settings().answer_errors {
             return;
         }
-        let reply_to = message.reply_to().and_then(|subject| std::str::from_utf8(subject).ok());
+        let reply_to = message.reply_to().and_then(|subject| Subject::from_bytes(subject).ok());
         let (Some(client), Some(reply_to)) = (self.client(client), reply_to) else { return };
-        let Ok(reply_to) = Subject::new(reply_to) else { return };
         // Whoever sent the message may have forged a command to the server. And an
         // acknowledgement of JetStream would say that all is well.
         if reply_to.as_str().starts_with('$') {

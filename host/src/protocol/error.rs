@@ -69,6 +69,8 @@ pub(super) enum SubjectFault {
     Empty,
     #[error("is longer than {MAX_NAME_BYTES} bytes")]
     Long,
+    #[error("is not UTF-8 text")]
+    NotText,
     #[error("has {character:?} at byte {at}: spaces and control characters can't be part of it")]
     Character { character: char, at: usize },
     #[error("has an empty token: no '.' may begin it, end it or follow another")]

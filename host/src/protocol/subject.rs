@@ -33,7 +33,19 @@ impl<'a> Subject<'a> {
     pub fn new(value: &'a str) -> Result<Self, SubjectError> {
         match check_tokens(value, Wildcards::Refused) {
             Ok(()) => Ok(Self(value)),
-            Err(fault) => Err(refuse("subject", value, fault)),
+            Err(fault) => Err(refuse("subject", value.as_bytes(), fault)),
+        }
+    }
+
+    /// Checks a subject that may not even be text, such as a message's reply-to.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and if it is not UTF-8.
+    #[inline]
+    pub fn from_bytes(value: &'a [u8]) -> Result<Self, SubjectError> {
+        match text(value) {
+            Some(text) => Self::new(text),
+            None => Err(refuse("subject", value, SubjectFault::NotText)),
         }
     }
 
@@ -48,7 +60,7 @@ impl<'a> SubjectPattern<'a> {
     pub fn new(value: &'a str) -> Result<Self, SubjectError> {
         match check_tokens(value, Wildcards::Taken) {
             Ok(()) => Ok(Self(value)),
-            Err(fault) => Err(refuse("subject pattern", value, fault)),
+            Err(fault) => Err(refuse("subject pattern", value.as_bytes(), fault)),
         }
     }
 
@@ -93,7 +105,7 @@ impl<'a> QueueGroup<'a> {
         };
         match fault {
             None => Ok(Self(value)),
-            Some(fault) => Err(refuse("queue group", value, fault)),
+            Some(fault) => Err(refuse("queue group", value.as_bytes(), fault)),
         }
     }
 
@@ -118,7 +130,7 @@ fn check_name(what: &'static str, name: &str) -> Result<(), SubjectError> {
         Some(wildcard) => Err(SubjectFault::WildcardCharacter(wildcard)),
         None => check_tokens(name, Wildcards::Refused),
     };
-    fault.map_err(|fault| refuse(what, name, fault))
+    fault.map_err(|fault| refuse(what, name.as_bytes(), fault))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -133,6 +145,18 @@ fn check_tokens(value: &str, wildcards: Wildcards) -> Result<(), SubjectFault> {
         return Err(SubjectFault::Long);
     }
     if is_plain(value.as_bytes()) { Ok(()) } else { check_each(value, wildcards) }
+}
+
+/// Bytes as text, if they are UTF-8. Most names are ASCII, and to look at each byte of
+/// one for UTF-8 would cost as much as all else there is to check.
+#[inline]
+fn text(value: &[u8]) -> Option<&str> {
+    if !value.is_ascii() {
+        return std::str::from_utf8(value).ok();
+    }
+    // SAFETY: it is ASCII, and so it is UTF-8.
+    #[expect(unsafe_code, reason = "the standard library looks at each byte for UTF-8")]
+    Some(unsafe { std::str::from_utf8_unchecked(value) })
 }
 
 /// Whether there is nothing in it that needs a closer look: neither empty tokens nor
@@ -218,8 +242,8 @@ fn character(value: &str, at: usize) -> SubjectFault {
 }
 
 #[cold]
-fn refuse(what: &'static str, value: &str, fault: SubjectFault) -> SubjectError {
-    SubjectError { what, value: quote(value.as_bytes()), fault }
+fn refuse(what: &'static str, value: &[u8], fault: SubjectFault) -> SubjectError {
+    SubjectError { what, value: quote(value), fault }
 }
 
 /// What both begin with needs no look at its tokens. Most patterns of a list differ
@@ -281,6 +305,17 @@ mod tests {
         }
 
         #[test]
+        fn bytes_are_a_subject_if_they_are_the_text_of_one(
+            bytes in prop::collection::vec(
+                prop_oneof![4 => Just(b'a'), 1 => Just(b'.'), 1 => any::<u8>()], 0..20,
+            ),
+        ) {
+            let text = std::str::from_utf8(&bytes).ok();
+            let expected = text.and_then(|text| Subject::new(text).ok());
+            prop_assert_eq!(Subject::from_bytes(&bytes).ok(), expected);
+        }
+
+        #[test]
         fn what_two_patterns_begin_with_changes_nothing(
             pattern in "[ab*>.]{1,8}",
             other in "[ab*>.]{1,8}",
@@ -322,6 +357,8 @@ mod tests {
             error,
             r#"subject "a b\n" has ' ' at byte 1: spaces and control characters can't be part of it"#
         );
+        let error = Subject::from_bytes(b"a\xff").unwrap_err().to_string();
+        assert_eq!(error, "subject \"a\u{fffd}\" is not UTF-8 text");
         let long = Subject::new(&"x.".repeat(500)).unwrap_err().to_string();
         assert!(long.len() < 250, "{long}");
     }

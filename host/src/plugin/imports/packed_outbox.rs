@@ -164,7 +164,7 @@ impl State {
         written: Written<'a>,
         known: &mut Option<Subject<'a>>,
     ) -> Option<Subject<'a>> {
-        let subject = Subject::new(written.subject_text().ok()?).ok()?;
+        let subject = Subject::from_bytes(written.subject).ok()?;
         let mut has_rule = true;
         let is_awaited = || {
             has_rule = false;

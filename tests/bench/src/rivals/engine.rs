@@ -247,6 +247,6 @@ impl Engine {
 
 fn respond(out: &mut Together<'_>, message: &Message, payload: &[u8]) -> Result<()> {
     let Some(reply_to) = message.reply_to() else { return Ok(()) };
-    let subject = Subject::new(std::str::from_utf8(reply_to)?)?;
+    let subject = Subject::from_bytes(reply_to)?;
     out.publish(subject, None, &[], payload).context("respond")
 }
