@@ -267,6 +267,37 @@ async fn a_full_mailbox_drops_and_counts_and_the_maximum_still_ends_it() -> Resu
 }
 
 #[tokio::test]
+async fn each_burst_that_is_too_large_is_told_of_once() -> Result<()> {
+    const KEPT: usize = 100;
+    const SENT: usize = KEPT + 50;
+    let limit = KEPT.to_string();
+    let scene = Scene::with(&["probe"], &["-A", "--max-pending-messages", &limit]).await?;
+    let probe = scene.probe();
+    let fake = FakeServer::start().await?;
+    let connect = json!({ "op": "connect", "server": fake.url(), "name": "guest" });
+    let (_, mut connection) = tokio::try_join!(probe.obey(connect), fake.accept_client())?;
+    let subscribe = json!({ "op": "subscribe", "client": 1, "subject": "bursts" });
+    let sid = probe.obey(subscribe).await?.as_u64().context("the sid is no number")?;
+    let line = connection.line().await?;
+    let remote = line.strip_prefix("SUB bursts ").with_context(|| line.clone())?;
+    // One write, which is read at once: so the guest takes nothing meanwhile.
+    let burst = format!("MSG bursts {remote} 0\r\n\r\n").repeat(SENT);
+    for bursts in 1..=3 {
+        connection.send(&burst).await?;
+        probe.wait_until_seen(sid, (bursts * KEPT) as u64).await?;
+        let events = probe.obey(json!({ "op": "events" })).await?;
+        let events = events.as_array().into_iter().flatten();
+        let slow = events.filter(|event| event["kind"] == "slow-consumer");
+        let slow: Vec<_> = slow.map(|event| event["detail"].clone()).collect();
+        assert_eq!(slow, vec![json!([sid, SENT - KEPT]); bursts]);
+        let pending = probe.obey(json!({ "op": "pending", "sid": sid })).await?;
+        assert_eq!(pending["delivered"], bursts * KEPT);
+        assert_eq!(pending["dropped"], bursts * (SENT - KEPT));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_host_that_stood_still_until_the_server_hung_up_comes_back() -> Result<()> {
     let config = "max_pending: 1MB\nwrite_deadline: \"500ms\"\n";
     let server = NatsServer::builder().config(config).start().await?;

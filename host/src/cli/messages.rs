@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use tokio::sync::mpsc;
 
 use super::exit::Failure;
-use crate::connection::{Answer, Receiver, Reception};
+use crate::connection::{self, Answer, Receiver, Reception};
 use crate::protocol::{EndReason, Headers, Message};
 
 /// The payload of a message: the argument itself, or standard input.
@@ -62,9 +62,9 @@ impl Arrivals {
 }
 
 impl Receiver for Arrivals {
-    fn message(&self, _: u64, message: Message, _: bool) -> Reception {
-        self.send(Arrival::Message(message));
-        Reception::Taken
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = connection::Arrival>) -> Reception {
+        arrivals.for_each(|arrival| self.send(Arrival::Message(arrival.message)));
+        Reception::default()
     }
 
     fn subscription_ended(&self, _: u64, reason: EndReason) {

@@ -4,6 +4,7 @@
 //! arrives to a [`Receiver`]. It has never heard of plugins.
 
 mod address;
+mod arrivals;
 mod back_pressure;
 mod block;
 mod client;
@@ -34,7 +35,7 @@ pub(crate) use connector::{Connecting, Connector, Stream};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::{ClientError, ConnectError, DialError};
 pub use options::{ConnectionOptions, own_inbox_prefix};
-pub use receiver::{Answer, Backlog, ConnectionEvent, Listener, Receiver, Reception};
+pub use receiver::{Answer, Arrival, Backlog, ConnectionEvent, Listener, Receiver, Reception};
 pub use shared::ConnectionStatus;
 pub(crate) use shared::Departure;
 pub use tls::{TlsError, TlsOptions};

@@ -11,8 +11,9 @@ use crate::protocol::{EndReason, Message, RequestError, ServerError};
 /// `token` is the number that was given with the subscription or request; it
 /// means nothing to the connection.
 pub trait Receiver: Send + Sync {
-    /// A message of a subscription; no other follows if it is the `last`.
-    fn message(&self, token: u64, message: Message, last: bool) -> Reception;
+    /// Messages of subscriptions that have come one behind the other, so that who
+    /// takes a lock takes it once for all of them. What it does not take may be lost.
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = Arrival>) -> Reception;
 
     /// How it gets on with what it was given. Asked again and again while it is
     /// behind, without the connection's lock.
@@ -27,16 +28,25 @@ pub trait Receiver: Send + Sync {
     fn reply(&self, token: u64, answer: Answer, last: bool);
 }
 
-/// What a receiver made of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
-    /// It has it.
-    Taken,
-    /// It has it, and so much waits there that the connection should leave what
-    /// comes next to the server for a while.
-    Behind,
-    /// It had no room for it.
-    Dropped,
+/// A message of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// That of the subscription.
+    pub token: u64,
+    /// The message.
+    pub message: Message,
+    /// No other follows for this subscription.
+    pub last: bool,
+}
+
+/// What a receiver made of messages; unless it says otherwise, it has them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reception {
+    /// So much waits there that the connection should leave what comes next to the
+    /// server for a while.
+    pub is_behind: bool,
+    /// So many it had no room for.
+    pub dropped: u64,
 }
 
 /// What waits at a receiver.

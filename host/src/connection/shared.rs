@@ -11,13 +11,14 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, oneshot};
 
 use super::address::ServerAddress;
+use super::arrivals::Arrivals;
 use super::options::ConnectionOptions;
-use super::receiver::{ConnectionEvent, Receiver, Reception};
+use super::receiver::{ConnectionEvent, Receiver};
 use super::tenant::Tenant;
 use super::wire::Wire;
 use crate::protocol::{
-    self, DecodeError, EndReason, Event, PingId, RequestError, RequestId, Retired, ServerError,
-    Session, SessionConfig, Sid,
+    self, DecodeError, EndReason, Event, Message, PingId, RequestError, RequestId, Retired,
+    ServerError, Session, SessionConfig, Sid,
 };
 use crate::time;
 
@@ -227,22 +228,7 @@ impl Shared {
 
     pub(super) fn route(&self, state: &mut State, event: Event) -> Result<(), Interruption> {
         match event {
-            Event::Message { sid, message, last } => {
-                if let Some(route) = state.subscriptions.get(&sid) {
-                    let reception = route.receiver.message(route.token, message, last);
-                    if reception != Reception::Taken {
-                        // One who is behind must not make the others wait.
-                        if route.tenant == 0 {
-                            state.behind.get_or_insert_with(|| Arc::clone(&route.receiver));
-                        }
-                        state.dropped_messages += u64::from(reception == Reception::Dropped);
-                    }
-                }
-                if last {
-                    state.subscriptions.remove(&sid);
-                    self.note_unsubscribed(state);
-                }
-            }
+            Event::Message { sid, message, last } => self.hand_over(state, sid, message, last),
             Event::Reply { id, answer, last } => {
                 if let Some(route) = state.requests.get(&id) {
                     route.receiver.reply(route.token, answer, last);
@@ -286,6 +272,24 @@ impl Shared {
             Event::Info(_) | Event::Connected => {}
         }
         Ok(())
+    }
+
+    /// Hands over a message, and those behind it for the same receiver.
+    fn hand_over(&self, state: &mut State, sid: Sid, message: Message, last: bool) {
+        let State { session, subscriptions, behind, dropped_messages, .. } = state;
+        let Some(route) = subscriptions.get(&sid) else { return };
+        let mut arrivals = Arrivals::new((sid, route), message, last, session, subscriptions);
+        let reception = route.receiver.messages(&mut arrivals);
+        let ended = arrivals.ended();
+        // Of several users, one who is behind must not make the others wait.
+        if reception.is_behind && route.tenant == 0 {
+            behind.get_or_insert_with(|| Arc::clone(&route.receiver));
+        }
+        *dropped_messages += reception.dropped;
+        if let Some(sid) = ended {
+            subscriptions.remove(&sid);
+            self.note_unsubscribed(state);
+        }
     }
 
     /// To be called when a subscription is gone.

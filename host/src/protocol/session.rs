@@ -253,6 +253,12 @@ impl Session {
         !self.events.is_empty()
     }
 
+    /// What happened next, which stays to be taken.
+    #[inline]
+    pub fn peek_event(&self) -> Option<&Event> {
+        self.events.front()
+    }
+
     /// What happened next.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {

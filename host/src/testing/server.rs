@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use super::journal::Journal;
 use super::message::Message;
 use crate::connection::{
-    Answer, Client, ClientError, ConnectError, Connecting, ConnectionOptions, Connector, Receiver,
-    Reception, ServerAddress, Stream,
+    Answer, Arrival, Client, ClientError, ConnectError, Connecting, ConnectionOptions, Connector,
+    Receiver, Reception, ServerAddress, Stream,
 };
 use crate::protocol::{self, EndReason, SessionError, Subject, SubjectPattern};
 
@@ -70,9 +70,9 @@ impl Server {
 struct Observed(Journal);
 
 impl Receiver for Observed {
-    fn message(&self, _: u64, message: protocol::Message, _: bool) -> Reception {
-        self.0.add(Message::from(&message));
-        Reception::Taken
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = Arrival>) -> Reception {
+        arrivals.for_each(|arrival| self.0.add(Message::from(&arrival.message)));
+        Reception::default()
     }
 
     fn subscription_ended(&self, _: u64, _: EndReason) {}

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use simple_nats::connection::{
-    Answer, Client, ConnectionEvent, ConnectionOptions, Listener, Receiver, Reception, parse_list,
+    self, Answer, Client, ConnectionEvent, ConnectionOptions, Listener, Receiver, Reception,
+    parse_list,
 };
 use simple_nats::protocol::{
     EndReason, Message, RequestError, RequestOptions, SessionError, Subject, SubjectPattern,
@@ -190,9 +191,11 @@ impl Arrivals {
 struct ToChannel(mpsc::UnboundedSender<Arrival>);
 
 impl Receiver for ToChannel {
-    fn message(&self, _: u64, message: Message, _: bool) -> Reception {
-        let _ = self.0.send(Arrival::Message(message));
-        Reception::Taken
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = connection::Arrival>) -> Reception {
+        for arrival in arrivals {
+            let _ = self.0.send(Arrival::Message(arrival.message));
+        }
+        Reception::default()
     }
 
     fn subscription_ended(&self, _: u64, reason: EndReason) {

@@ -6,6 +6,7 @@
 
 mod answers;
 mod delivery;
+mod filling;
 mod load;
 mod waiting;
 
@@ -18,21 +19,17 @@ use rustc_hash::FxHashSet;
 
 use self::answers::answer_size;
 pub(in crate::plugin) use self::delivery::{Delivery, Event, Incoming};
+pub(in crate::plugin) use self::filling::Level;
 use self::load::Loads;
 pub use self::load::MailboxLimits;
 pub(in crate::plugin) use self::load::{Load, Overflow};
 pub(in crate::plugin) use self::waiting::Wait;
 use super::timers::Timers;
-use crate::connection::{Backlog, Reception};
-use crate::protocol::Message;
+use crate::connection::Backlog;
 
 /// What may wait before the messages, if it is told of another refusal by the
 /// server: a guest can have those as often as it likes.
 const MAX_REFUSALS: usize = 1024;
-
-/// Messages that came together, and maybe with others, keep one block of the
-/// connection alive; so many such groups may wait as they came.
-const MAX_GROUPS: u32 = 16;
 
 pub(in crate::plugin) struct Mailbox {
     /// For one subscription.
@@ -127,48 +124,6 @@ impl Mailbox {
 
     pub(in crate::plugin) fn handled(&self) -> u64 {
         self.handled.load(Ordering::Relaxed)
-    }
-
-    /// Puts a message at the end, if there is room for it.
-    ///
-    /// # Errors
-    /// If there is none, and it is dropped.
-    pub(in crate::plugin) fn push(&self, mut incoming: Incoming) -> Result<Reception, Overflow> {
-        let size = incoming.message.size();
-        let mut inner = self.inner.lock();
-        let total = inner.total.with(size);
-        let load = inner.loads.of(incoming.sid).with(size);
-        if !load.fits(self.most) || !total.fits(self.most_in_all) {
-            return Err(self.overflow(load, total, size));
-        }
-        let was_idle = inner.is_idle();
-        inner.own_memory(&mut incoming.message);
-        inner.loads.set(incoming.sid, load);
-        inner.total = total;
-        inner.ordered.push_back(Delivery::Message(incoming));
-        self.waiting.store(total.messages, Ordering::Relaxed);
-        self.signal(was_idle);
-        Ok(match self.is_high(load, total) {
-            true => Reception::Behind,
-            false => Reception::Taken,
-        })
-    }
-
-    /// The limit that is exceeded with a message of this size in both loads, of which
-    /// one does not fit.
-    #[cold]
-    fn overflow(&self, load: Load, total: Load, size: usize) -> Overflow {
-        let (one, all) = (self.most, self.most_in_all);
-        let (limit, desired, size, maximum) = if load.messages > one.messages {
-            ("pending-messages", load.messages, 1, one.messages)
-        } else if load.bytes > one.bytes {
-            ("pending-bytes", load.bytes, size, one.bytes)
-        } else if total.messages > all.messages {
-            ("instance-pending-messages", total.messages, 1, all.messages)
-        } else {
-            ("instance-pending-bytes", total.bytes, size, all.bytes)
-        };
-        Overflow { limit, current: desired.saturating_sub(size), desired, maximum }
     }
 
     fn is_high(&self, load: Load, total: Load) -> bool {
@@ -339,19 +294,6 @@ impl Mailbox {
 }
 
 impl Inner {
-    /// While the instance keeps up, what waits came in few groups. Behind those, a
-    /// message gets memory of its own, so that a backlog costs what it weighs
-    /// and not a block a message.
-    fn own_memory(&mut self, message: &mut Message) {
-        match self.ordered.back() {
-            Some(Delivery::Message(last)) if self.groups <= MAX_GROUPS => {
-                self.groups += u32::from(!last.message.came_with(message));
-            }
-            Some(_) if self.groups > MAX_GROUPS => message.compact(),
-            _ => self.groups = 1,
-        }
-    }
-
     /// A message of this size waits no more.
     fn forget(&mut self, sid: u64, size: usize) {
         self.handled += 1;

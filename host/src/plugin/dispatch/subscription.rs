@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::mailbox::{Event, Incoming, Mailbox, Overflow, Role};
-use crate::connection::{Answer, Backlog, Client, Receiver, Reception};
+use super::mailbox::{Event, Incoming, Level, Mailbox, Overflow, Role};
+use crate::connection::{Answer, Arrival, Backlog, Client, Receiver, Reception};
 use crate::plugin::reporting::event::PluginEvent;
 use crate::plugin::reporting::reporter::Reporter;
 use crate::policy::SubjectRules;
@@ -67,6 +67,22 @@ struct Members {
 struct Episode {
     is_on: AtomicBool,
     dropped: Mutex<Arc<AtomicU64>>,
+}
+
+/// What came of messages that were put into mailboxes.
+struct Filled {
+    /// A mailbox took one of them and was half full at the most.
+    was_low: bool,
+    /// None: there are no more.
+    pause: Option<Pause>,
+}
+
+/// What keeps messages from being put into mailboxes for a moment.
+struct Pause {
+    /// One was dropped.
+    overflow: Option<(Arc<Mailbox>, Overflow)>,
+    /// There will be no more.
+    last: bool,
 }
 
 /// Counts of one subscription.
@@ -219,24 +235,54 @@ impl Subscription {
         }
     }
 
-    fn deliver(&self, message: Message) -> Reception {
-        if !self.passes(&message) {
-            return Reception::Taken;
-        }
+    /// Puts messages into mailboxes until there are no more or something has to be said
+    /// for which the locks must be free: that of the members, and where one has it alone,
+    /// that of its mailbox, are taken once.
+    fn fill(
+        &self,
+        arrivals: &mut dyn Iterator<Item = Arrival>,
+        reception: &mut Reception,
+    ) -> Filled {
         let mut members = self.members.lock();
-        let Some(mailbox) = members.choose() else { return Reception::Taken };
-        let incoming = Incoming { client: self.wanted.client_id, sid: self.sid, message };
-        let reception = match mailbox.push(incoming) {
-            Ok(reception) => reception,
-            Err(overflow) => {
-                self.drop_message(mailbox, overflow);
-                return Reception::Dropped;
+        match members.mailboxes.as_slice() {
+            [only] => {
+                let mut filling = only.fill();
+                self.fill_by(arrivals, reception, |incoming| {
+                    filling.push(incoming).map_err(|overflow| (Arc::clone(only), overflow))
+                })
             }
-        };
-        if reception == Reception::Taken && self.episode.is_on.load(Ordering::Relaxed) {
-            self.end_episode();
+            _ => self.fill_by(arrivals, reception, |incoming| match members.choose() {
+                Some(one) => one.push(incoming).map_err(|overflow| (Arc::clone(one), overflow)),
+                None => Ok(Level::High),
+            }),
         }
-        reception
+    }
+
+    fn fill_by(
+        &self,
+        arrivals: &mut dyn Iterator<Item = Arrival>,
+        reception: &mut Reception,
+        mut push: impl FnMut(Incoming) -> Result<Level, (Arc<Mailbox>, Overflow)>,
+    ) -> Filled {
+        let (mut was_low, mut pause) = (false, None);
+        for Arrival { message, last, .. } in arrivals {
+            // Only this counts, under the connection's lock.
+            self.arrived.store(self.arrived.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            let mut overflow = None;
+            if self.passes(&message) {
+                let incoming = Incoming { client: self.wanted.client_id, sid: self.sid, message };
+                match push(incoming) {
+                    Ok(Level::Low) => was_low = true,
+                    Ok(Level::High) => reception.is_behind = true,
+                    Err(which) => overflow = Some(which),
+                }
+            }
+            if last || overflow.is_some() {
+                pause = Some(Pause { overflow, last });
+                break;
+            }
+        }
+        Filled { was_low, pause }
     }
 
     fn drop_message(&self, mailbox: &Mailbox, overflow: Overflow) {
@@ -291,15 +337,26 @@ impl Subscription {
 }
 
 impl Receiver for Subscription {
-    fn message(&self, _: u64, message: Message, last: bool) -> Reception {
-        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
-        let reception = self.deliver(message);
-        if last {
-            self.set_ended();
-            let reason = format!("it has had its maximum of {arrived} messages");
-            self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = Arrival>) -> Reception {
+        let mut reception = Reception::default();
+        loop {
+            let Filled { was_low, pause } = self.fill(arrivals, &mut reception);
+            if was_low && self.episode.is_on.load(Ordering::Relaxed) {
+                self.end_episode();
+            }
+            let Some(Pause { overflow, last }) = pause else { return reception };
+            if let Some((mailbox, overflow)) = overflow {
+                self.drop_message(&mailbox, overflow);
+                reception.dropped += 1;
+                reception.is_behind = true;
+            }
+            if last {
+                self.set_ended();
+                let arrived = self.arrived.load(Ordering::Relaxed);
+                let reason = format!("it has had its maximum of {arrived} messages");
+                self.tell_all(&Event::SubscriptionEnded { sid: self.sid, reason });
+            }
         }
-        reception
     }
 
     /// It is behind if all its members are.

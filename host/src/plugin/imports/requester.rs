@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::headers;
-use crate::connection::{Answer, Client, Departure, Receiver, Reception};
+use crate::connection::{Answer, Arrival, Client, Departure, Receiver, Reception};
 use crate::plugin::dispatch::mailbox::Mailbox;
 use crate::plugin::dispatch::requests::UnderWay;
 use crate::plugin::loading::bindings::requester::{Host, RequestOptions};
@@ -202,8 +202,8 @@ impl Receiver for ToMailbox {
         }
     }
 
-    fn message(&self, _: u64, _: Message, _: bool) -> Reception {
-        Reception::Taken
+    fn messages(&self, _: &mut dyn Iterator<Item = Arrival>) -> Reception {
+        Reception::default()
     }
 
     fn subscription_ended(&self, _: u64, _: EndReason) {}
@@ -234,8 +234,8 @@ impl Receiver for ToWaiter {
         let _ = self.answers.try_send((answer, last));
     }
 
-    fn message(&self, _: u64, _: Message, _: bool) -> Reception {
-        Reception::Taken
+    fn messages(&self, _: &mut dyn Iterator<Item = Arrival>) -> Reception {
+        Reception::default()
     }
 
     fn subscription_ended(&self, _: u64, _: EndReason) {}

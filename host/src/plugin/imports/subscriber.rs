@@ -51,8 +51,10 @@ impl Host for State {
     }
 
     fn pending(&mut self, sid: u64) -> Result<PendingCounts, Error> {
-        let counts = self.subscription(sid)?.counts();
+        let subscription = self.subscription(sid)?;
+        // First, since it may have to wait until many more are put in.
         let pending = self.mailbox.pending_of(sid);
+        let counts = subscription.counts();
         let (messages, bytes) = (pending.messages as u64, pending.bytes as u64);
         let delivered = counts.arrived.saturating_sub(counts.dropped).saturating_sub(messages);
         Ok(PendingCounts { messages, bytes, delivered, dropped: counts.dropped })

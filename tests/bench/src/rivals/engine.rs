@@ -1,7 +1,7 @@
 //! The host's own engine as a native library: its connection, and no plugin behind it.
 
 use std::{
-    mem,
+    iter, mem,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use simple_nats::{
-    connection::{Answer, Client, ConnectionOptions, Receiver, Reception, Together},
+    connection::{Answer, Arrival, Client, ConnectionOptions, Receiver, Reception, Together},
     protocol::{EndReason, Message, RequestOptions, SessionError, Subject, SubjectPattern},
 };
 use tokio::sync::Notify;
@@ -32,7 +32,7 @@ mod token {
 }
 
 /// What arrives and asks for something.
-enum Arrival {
+enum Kept {
     /// To be answered with the count and the bytes.
     Count(Message, u64, u64),
     /// To be answered with itself.
@@ -50,7 +50,7 @@ enum Arrival {
 struct Inbox {
     input: Tally,
     headers: Tally,
-    arrivals: Mutex<Vec<Arrival>>,
+    arrivals: Mutex<Vec<Kept>>,
     filled: Notify,
 }
 
@@ -73,41 +73,46 @@ impl Tally {
 }
 
 impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Vec<Arrival>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, arrival: Arrival) -> Reception {
-        let mut arrivals = self.lock();
-        arrivals.push(arrival);
-        if arrivals.len() == 1 {
-            drop(arrivals);
+    /// Keeps what comes, and wakes who waits for it.
+    fn keep(&self, arrivals: impl Iterator<Item = Kept>) {
+        let mut kept = self.lock();
+        let was_empty = kept.is_empty();
+        kept.extend(arrivals);
+        let wakes = was_empty && !kept.is_empty();
+        drop(kept);
+        if wakes {
             self.filled.notify_one();
         }
-        Reception::Taken
+    }
+
+    /// What has to be kept of a message.
+    fn take_in(&self, Arrival { token, message, .. }: Arrival) -> Option<Kept> {
+        let (count, bytes) = match token {
+            token::INPUT => self.input.add(message.payload().len()),
+            token::HEADERS => self.headers.add(header_bytes(&message)),
+            token::ECHO => return Some(Kept::Echo(message)),
+            token::PUBLISH => return Some(Kept::Publish(message)),
+            token::REQUEST => return Some(Kept::Request(message)),
+            _ => return None,
+        };
+        message.reply_to().is_some().then_some(Kept::Count(message, count, bytes))
     }
 
     /// Swaps what has arrived for an empty list.
-    async fn take(&self, arrivals: &mut Vec<Arrival>) {
+    async fn take(&self, arrivals: &mut Vec<Kept>) {
         self.filled.notified().await;
         mem::swap(arrivals, &mut self.lock());
     }
 }
 
 impl Receiver for Inbox {
-    fn message(&self, token: u64, message: Message, _last: bool) -> Reception {
-        let (count, bytes) = match token {
-            token::INPUT => self.input.add(message.payload().len()),
-            token::HEADERS => self.headers.add(header_bytes(&message)),
-            token::ECHO => return self.keep(Arrival::Echo(message)),
-            token::PUBLISH => return self.keep(Arrival::Publish(message)),
-            token::REQUEST => return self.keep(Arrival::Request(message)),
-            _ => return Reception::Dropped,
-        };
-        match message.reply_to() {
-            Some(_) => self.keep(Arrival::Count(message, count, bytes)),
-            None => Reception::Taken,
-        }
+    fn messages(&self, arrivals: &mut dyn Iterator<Item = Arrival>) -> Reception {
+        self.keep(arrivals.filter_map(|arrival| self.take_in(arrival)));
+        Reception::default()
     }
 
     fn subscription_ended(&self, _token: u64, _reason: EndReason) {}
@@ -115,7 +120,7 @@ impl Receiver for Inbox {
     fn reply(&self, _token: u64, answer: Answer, _last: bool) {
         // Without its answer the benchmark fails.
         if let Ok(Some(_)) = answer {
-            self.keep(Arrival::Answer);
+            self.keep(iter::once(Kept::Answer));
         }
     }
 }
@@ -173,21 +178,21 @@ impl Engine {
     /// Orders to publish, which may have to wait, are put off.
     fn take(
         &mut self,
-        arrival: Arrival,
+        arrival: Kept,
         orders: &mut Vec<Message>,
         out: &mut Together<'_>,
     ) -> Result<()> {
         match arrival {
-            Arrival::Count(message, count, bytes) => {
+            Kept::Count(message, count, bytes) => {
                 respond(out, &message, format!("{count} {bytes}").as_bytes())
             }
-            Arrival::Echo(message) => respond(out, &message, message.payload()),
-            Arrival::Publish(message) => {
+            Kept::Echo(message) => respond(out, &message, message.payload()),
+            Kept::Publish(message) => {
                 orders.push(message);
                 Ok(())
             }
-            Arrival::Request(message) => self.begin(message, out),
-            Arrival::Answer => self.answered(out),
+            Kept::Request(message) => self.begin(message, out),
+            Kept::Answer => self.answered(out),
         }
     }
 

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::connection::{Answer, ConnectionEvent};
+use crate::protocol::Message;
 
 fn push_reply(mailbox: &Mailbox, answer: Answer, last: bool) -> Result<(), (usize, usize)> {
     mailbox.push_reply(1, 1, answer, last, 100)
@@ -40,7 +41,7 @@ async fn timers_that_an_instance_is_too_slow_for_do_not_pile_up() {
 }
 
 /// What was in use, would be, and may be of the limit that dropped a message.
-fn dropped(outcome: Result<Reception, Overflow>) -> (&'static str, usize, usize, usize) {
+fn dropped(outcome: Result<Level, Overflow>) -> (&'static str, usize, usize, usize) {
     let Overflow { limit, current, desired, maximum } = outcome.unwrap_err();
     (limit, current, desired, maximum)
 }
@@ -53,17 +54,17 @@ fn incoming(sid: u64, payload: &[u8]) -> Incoming {
 fn newest_message_of_a_subscription_is_dropped_at_its_limit() {
     let limits = MailboxLimits { max_messages: 2, max_bytes: 100, ..MailboxLimits::default() };
     let mailbox = Mailbox::new(limits);
-    assert_eq!(mailbox.push(incoming(1, b"one")), Ok(Reception::Taken));
+    assert_eq!(mailbox.push(incoming(1, b"one")), Ok(Level::Low));
     assert_eq!(dropped(mailbox.push(incoming(1, &[0; 100]))), ("pending-bytes", 4, 105, 100));
-    assert_eq!(mailbox.push(incoming(1, b"two")), Ok(Reception::Behind));
+    assert_eq!(mailbox.push(incoming(1, b"two")), Ok(Level::High));
     assert_eq!(dropped(mailbox.push(incoming(1, b"three"))), ("pending-messages", 2, 3, 2));
-    assert_eq!(mailbox.push(incoming(2, b"other")), Ok(Reception::Taken));
+    assert_eq!(mailbox.push(incoming(2, b"other")), Ok(Level::Low));
     assert_eq!(mailbox.pending_of(1), Load { messages: 2, bytes: 8 });
     assert_eq!(mailbox.pending(), Load { messages: 3, bytes: 14 });
     assert_eq!(mailbox.backlog(1), Backlog { is_high: true, handled: 0 });
     assert!(mailbox.take().is_some());
     assert_eq!(mailbox.backlog(1), Backlog { is_high: false, handled: 1 });
-    assert_eq!(mailbox.push(incoming(1, b"four")), Ok(Reception::Behind));
+    assert_eq!(mailbox.push(incoming(1, b"four")), Ok(Level::High));
 }
 
 #[test]
@@ -75,10 +76,10 @@ fn subscriptions_together_have_a_limit_of_their_own() {
         max_instance_bytes: 20,
     };
     let mailbox = Mailbox::new(limits);
-    assert_eq!(mailbox.push(incoming(1, &[0; 5])), Ok(Reception::Taken));
+    assert_eq!(mailbox.push(incoming(1, &[0; 5])), Ok(Level::Low));
     assert_eq!(dropped(mailbox.push(incoming(2, &[0; 17]))), ("instance-pending-bytes", 6, 24, 20));
-    assert_eq!(mailbox.push(incoming(2, b"")), Ok(Reception::Behind));
-    assert_eq!(mailbox.push(incoming(3, b"")), Ok(Reception::Behind));
+    assert_eq!(mailbox.push(incoming(2, b"")), Ok(Level::High));
+    assert_eq!(mailbox.push(incoming(3, b"")), Ok(Level::High));
     assert_eq!(dropped(mailbox.push(incoming(4, b""))), ("instance-pending-messages", 3, 4, 3));
     assert_eq!(mailbox.waiting(), 3);
 }
